@@ -185,7 +185,12 @@ impl Behaviour {
 
     /// The same behaviour with its durations divided, as a time scale asks.
     pub fn scaled(mut self, factor: f64) -> Self {
-        for span in [&mut self.start, &mut self.initialize, &mut self.turn, &mut self.exit] {
+        for span in [
+            &mut self.start,
+            &mut self.initialize,
+            &mut self.turn,
+            &mut self.exit,
+        ] {
             *span = span.divided(factor);
         }
         self

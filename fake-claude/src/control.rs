@@ -204,7 +204,9 @@ pub fn markers(text: &str) -> Vec<String> {
 
 /// The length of the marker at the start of `text`, if there is a whole one.
 fn marker_length(text: &[u8]) -> Option<usize> {
-    let run = |from: usize, accept: fn(&u8) -> bool| text[from..].iter().take_while(|byte| accept(byte)).count();
+    let run = |from: usize, accept: fn(&u8) -> bool| {
+        text[from..].iter().take_while(|byte| accept(byte)).count()
+    };
     let mut at = MARKER_PREFIX.len();
     let hex = run(at, u8::is_ascii_hexdigit);
     at += hex;

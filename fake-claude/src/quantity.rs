@@ -78,7 +78,10 @@ fn scaled(text: &str, units: &[(&str, u64)], wanted: &'static str) -> Result<u64
         wanted,
     };
     let (number, unit) = split(text.trim()).ok_or_else(refuse)?;
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit).ok_or_else(refuse)?;
+    let (_, factor) = units
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .ok_or_else(refuse)?;
     let value = number * *factor as f64;
     // 2^63 rather than 2^64: sums of two quantities must not overflow.
     if value.is_finite() && value < 9.2e18 {
@@ -206,7 +209,10 @@ impl FromStr for Rate {
         };
         let (count, unit) = text.split_once('/').ok_or_else(refuse)?;
         let count: f64 = count.trim().parse().map_err(|_| refuse())?;
-        let (_, nanos) = SPAN_UNITS.iter().find(|(name, _)| *name == unit.trim()).ok_or_else(refuse)?;
+        let (_, nanos) = SPAN_UNITS
+            .iter()
+            .find(|(name, _)| *name == unit.trim())
+            .ok_or_else(refuse)?;
         if count.is_finite() && count > 0.0 {
             Ok(Self {
                 per_second: count * 1e9 / *nanos as f64,
@@ -287,7 +293,11 @@ as_text!(
     r"^[0-9.]+ *([kMGT]B|[KMGT]iB|B)$",
     "A size with its unit: 372MiB is 2^20, 372MB is 10^6."
 );
-as_text!(Rate, r"^[0-9.]+ */ *(ns|us|ms|s|m|h)$", "A rate with its unit: 20/h.");
+as_text!(
+    Rate,
+    r"^[0-9.]+ */ *(ns|us|ms|s|m|h)$",
+    "A rate with its unit: 20/h."
+);
 
 #[cfg(test)]
 mod tests {
