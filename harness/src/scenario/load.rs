@@ -1,0 +1,77 @@
+//! `[load]`: how many sessions come, when, what they do, and how they end.
+
+use std::fmt;
+
+use fake_claude::quantity::{Rate, Span};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The load. With `arrival` sessions come at a rate whatever the worker does (open); with `concurrency` the next one comes when
+/// one has ended (closed).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// How many sessions.
+    pub sessions: u32,
+    /// At which rate they arrive. Either this or `concurrency`; without both, all sessions open at once.
+    #[serde(default)]
+    pub arrival: Option<Rate>,
+    /// How many are open at a time.
+    #[serde(default)]
+    pub concurrency: Option<u32>,
+    /// Divides arrival and think times.
+    #[serde(default = "one")]
+    pub compress: f64,
+    /// Prompts of each session.
+    #[serde(default = "one_prompt")]
+    pub prompts: u32,
+    /// Observations of each prompt.
+    #[serde(default)]
+    pub observations: u32,
+    /// Whether each prompt closes with a summary.
+    #[serde(default)]
+    pub summary: bool,
+    /// The mean time between two requests of a session, exponentially distributed.
+    #[serde(default)]
+    pub think: Span,
+    /// How long a session waits, after its last work request was answered, before its end is sent. Time for queued work.
+    #[serde(default)]
+    pub linger: Span,
+    /// How sessions end.
+    pub end: End,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn one_prompt() -> u32 {
+    1
+}
+
+/// How a session ends.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Its end request is sent.
+    Complete,
+    /// The last work request was answered, and nothing more is said.
+    Abandon,
+    /// The adapter's abort request is sent.
+    Abort,
+    /// The driver closes its connection in the middle of a request.
+    Disconnect,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Complete => "complete",
+            Self::Abandon => "abandon",
+            Self::Abort => "abort",
+            Self::Disconnect => "disconnect",
+        })
+    }
+}

@@ -1,0 +1,164 @@
+//! A scenario: the load, how the fake claudes behave, what is expected.
+
+pub mod expect;
+pub mod load;
+
+use std::collections::BTreeMap;
+
+use fake_claude::behaviour::Behaviour;
+use fake_claude::quantity::Span;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::policy::{Cleanup, QueryEnd, Shutdown, Stdio};
+
+pub use expect::{Bin, Expect, Limits, Survivor, Verdict};
+pub use load::{End, Load};
+
+/// A scenario file, read and checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Its name: letters, digits and hyphens.
+    pub name: String,
+    /// What it shows, in a sentence or two.
+    #[serde(default)]
+    pub description: String,
+    /// The seed of everything that is drawn by chance.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Which worker is driven, and how the model behaves.
+    #[serde(default)]
+    pub worker: WorkerSettings,
+    /// The load.
+    pub load: Load,
+    /// How every fake claude behaves.
+    #[serde(default)]
+    pub claude: Behaviour,
+    /// Shares of the sessions whose fakes behave otherwise; written as `[[claude.mix]]`.
+    #[serde(default)]
+    pub mix: Vec<Mix>,
+    /// What happens to the worker, and when.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// What is expected.
+    #[serde(default)]
+    pub expect: Expect,
+    /// How the run is run.
+    #[serde(default)]
+    pub run: RunSettings,
+}
+
+fn default_seed() -> u64 {
+    603
+}
+
+/// `[worker]`: which worker is driven. All keys but `use` speak to the model alone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerSettings {
+    /// `model`, `claude-mem@VERSION`, `claude-mem:DIR`, or an adapter file.
+    #[serde(rename = "use")]
+    pub worker: String,
+    /// What ends the child of a session that is over.
+    pub cleanup: Vec<Cleanup>,
+    /// What `query()` does with its child when its iterator ends.
+    pub query_end: QueryEnd,
+    /// How the worker finds its children when it shuts down.
+    pub shutdown: Shutdown,
+    /// What kind of file a child's stdin is.
+    pub stdio: Stdio,
+    /// How often the reaper looks.
+    pub reaper_interval: Span,
+    /// From which age on the reaper kills.
+    pub reaper_age: Span,
+    /// After which silence the idle policy ends a generator.
+    pub idle_limit: Span,
+    /// How long a child may take to obey SIGTERM before `tracked` and `close` send SIGKILL.
+    pub kill_after: Span,
+    /// How long the worker waits before it restarts a generator that ended with work pending.
+    pub restart_delay: Span,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            worker: "model".to_owned(),
+            cleanup: vec![Cleanup::None],
+            query_end: QueryEnd::HoldsStdin,
+            shutdown: Shutdown::WindowsOnly,
+            stdio: Stdio::Pipe,
+            reaper_interval: Span::from_secs(60),
+            reaper_age: Span::from_secs(1_800),
+            idle_limit: Span::from_secs(180),
+            kill_after: Span::from_secs(5),
+            restart_delay: Span::from_secs(1),
+        }
+    }
+}
+
+/// A share of the sessions whose fakes behave otherwise. Keys that it does not name are those of `[claude]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mix {
+    /// The share of the sessions, above 0 and at most 1. Which ones is drawn from the seed; how many is exact.
+    pub share: f64,
+    /// How their fakes behave.
+    pub behaviour: Behaviour,
+}
+
+/// Something that happens to the worker in the middle of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// When, since the worker was ready.
+    pub at: Span,
+    /// What.
+    pub what: FaultKind,
+}
+
+/// What happens to the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// It gets SIGTERM.
+    Sigterm,
+    /// It gets SIGKILL.
+    Sigkill,
+    /// It gets SIGKILL and is started again on the same data folder.
+    Restart,
+}
+
+/// `[run]`: how the run is run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunSettings {
+    /// Divides the worker's, the fakes' and the driver's times.
+    pub time_scale: f64,
+    /// How long the whole run may take.
+    pub timeout: Span,
+    /// How long the worker's work may take to come to rest after the load.
+    pub drain: Span,
+    /// For how long nothing may happen before the work counts as at rest.
+    pub quiet: Span,
+    /// The time between two samples of the process table.
+    pub tick: Span,
+    /// How long a request may take.
+    pub request_timeout: Span,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            time_scale: 1.0,
+            timeout: Span::from_secs(600),
+            drain: Span::from_secs(60),
+            quiet: Span::from_millis(700),
+            tick: Span::from_millis(100),
+            request_timeout: Span::from_secs(30),
+        }
+    }
+}
+
+/// Counts by bin or finding, as `[expect] findings` names them.
+pub type Counts = BTreeMap<Bin, u32>;

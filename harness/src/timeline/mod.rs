@@ -1,0 +1,3 @@
+//! What happened in a run, as facts in one order.
+
+pub mod event;
