@@ -13,6 +13,7 @@ pub mod recording;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod strict_toml;
 pub mod timeline;
 pub mod units;
 pub mod witness;

@@ -1,1 +1,9 @@
+//! A recording: everything that was seen in a run, as facts, on disk before anything is judged.
 
+pub mod format;
+pub mod reader;
+pub mod writer;
+
+pub use format::Manifest;
+pub use reader::{Events, Recording, RecordingError};
+pub use writer::Recorder;

@@ -2,6 +2,7 @@
 
 pub mod expect;
 pub mod load;
+mod parse;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,63 @@
+//! The format of a recording, and the reasons for it.
+//!
+//! 1. *A run may be cut off at any byte*, by SIGKILL or by a machine that dies. So events are lines, each whole in itself, appended
+//!    in order and handed to the kernel at least every 100 ms while any come; a torn last line is ordinary and costs that line alone.
+//! 2. *A judge of tomorrow must read a run of today.* So the manifest carries a version: a reader refuses a larger major one and
+//!    reads a larger minor one, whose new kinds of events it could not judge and therefore reports.
+//! 3. *A run must be judged without the machine that made it.* So the scenario's text as it was run and the worker's adapter lie
+//!    beside the events, and no event holds a type of an operating system.
+//! 4. *Samples are most of it.* So a sample holds sums, and only those rows that changed.
+//!
+//! Layout of the folder:
+//!
+//! | file | what |
+//! |---|---|
+//! | `manifest.json` | [`Manifest`], written first |
+//! | `scenario.toml` | the scenario as it was run, changes of the command line included |
+//! | `adapter.toml` | the adapter as it was used |
+//! | `events.jsonl` | one [`Event`](crate::timeline::event::Event) per line; the last is `run_ended` unless the run was cut off |
+
+use serde::{Deserialize, Serialize};
+
+/// The format's version: a larger major one cannot be read by an older program.
+pub const MAJOR: u32 = 1;
+/// The format's minor version: additions that an older program may ignore.
+pub const MINOR: u32 = 0;
+
+/// The file of the manifest.
+pub const MANIFEST: &str = "manifest.json";
+/// The file of the scenario's text.
+pub const SCENARIO: &str = "scenario.toml";
+/// The file of the adapter's text.
+pub const ADAPTER: &str = "adapter.toml";
+/// The file of the events.
+pub const EVENTS: &str = "events.jsonl";
+
+/// What a recording is of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The format's major version.
+    pub major: u32,
+    /// The format's minor version.
+    pub minor: u32,
+    /// The version of the harness that recorded.
+    pub harness: String,
+    /// The scenario file's name, as the user gave it.
+    pub scenario_file: String,
+    /// The seed in force.
+    pub seed: u64,
+    /// The worker's name, such as `model` or `claude-mem`.
+    pub worker: String,
+    /// The worker's version, by its own package.
+    pub worker_version: String,
+    /// The cleanup policies of the model; empty for a real worker.
+    pub cleanup: Vec<String>,
+    /// The wall clock's time at the start of the run, with its zone.
+    pub started: String,
+    /// The kernel that it ran on.
+    pub kernel: String,
+    /// The number of processors.
+    pub cores: u32,
+    /// The command that runs this again.
+    pub again: String,
+}

@@ -1,0 +1,278 @@
+//! Reads a recording, whole or cut off.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::format::{ADAPTER, EVENTS, MAJOR, MANIFEST, Manifest, SCENARIO};
+use crate::timeline::event::Event;
+
+/// Why a recording cannot be read.
+#[derive(Debug)]
+pub enum RecordingError {
+    /// The folder is no recording.
+    NotARecording {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file cannot be read.
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
+    /// The manifest is damaged.
+    Manifest {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: serde_json::Error,
+    },
+    /// The recording comes from a newer program.
+    TooNew {
+        /// The recording's major version.
+        major: u32,
+    },
+}
+
+impl fmt::Display for RecordingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotARecording { folder } => {
+                write!(
+                    f,
+                    "{}: no recording is there (no {MANIFEST}); give the folder `recording/` of a run, or the run's folder",
+                    folder.display()
+                )
+            }
+            Self::Unreadable { file, cause } => write!(f, "{}: {cause}", file.display()),
+            Self::Manifest { file, cause } => {
+                write!(f, "{}: the manifest is damaged: {cause}", file.display())
+            }
+            Self::TooNew { major } => {
+                write!(
+                    f,
+                    "the recording has format {major}, this program reads up to {MAJOR}; use the leak-harness that made it, or a newer one"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for RecordingError {}
+
+/// A recording on disk.
+#[derive(Debug)]
+pub struct Recording {
+    folder: PathBuf,
+    /// What it is of.
+    pub manifest: Manifest,
+    /// The scenario's text as it was run.
+    pub scenario: String,
+    /// The adapter's text as it was used; empty when it was lost.
+    pub adapter: String,
+}
+
+impl Recording {
+    /// Opens the recording in a folder, or in the folder `recording` of it.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or when it cannot be read.
+    pub fn open(folder: &Path) -> Result<Self, RecordingError> {
+        let inner = folder.join("recording");
+        let folder = if folder.join(MANIFEST).exists() {
+            folder.to_owned()
+        } else if inner.join(MANIFEST).exists() {
+            inner
+        } else {
+            return Err(RecordingError::NotARecording {
+                folder: folder.to_owned(),
+            });
+        };
+        let read = |name: &str| {
+            let file = folder.join(name);
+            fs::read_to_string(&file).map_err(|cause| RecordingError::Unreadable { file, cause })
+        };
+        let manifest: Manifest =
+            serde_json::from_str(&read(MANIFEST)?).map_err(|cause| RecordingError::Manifest {
+                file: folder.join(MANIFEST),
+                cause,
+            })?;
+        if manifest.major > MAJOR {
+            return Err(RecordingError::TooNew {
+                major: manifest.major,
+            });
+        }
+        Ok(Self {
+            scenario: read(SCENARIO)?,
+            adapter: read(ADAPTER).unwrap_or_default(),
+            folder,
+            manifest,
+        })
+    }
+
+    /// The events, one at a time.
+    ///
+    /// # Errors
+    ///
+    /// When their file cannot be opened.
+    pub fn events(&self) -> Result<Events, RecordingError> {
+        let file = self.folder.join(EVENTS);
+        let opened =
+            File::open(&file).map_err(|cause| RecordingError::Unreadable { file, cause })?;
+        Ok(Events {
+            lines: BufReader::with_capacity(1 << 16, opened),
+            line: Vec::new(),
+            number: 0,
+            damage: None,
+        })
+    }
+}
+
+/// The events of a recording, up to its end or to the first line that is damaged.
+#[derive(Debug)]
+pub struct Events {
+    lines: BufReader<File>,
+    line: Vec<u8>,
+    number: u64,
+    damage: Option<String>,
+}
+
+impl Events {
+    /// What ended the events early: a torn last line, or damage in the middle. None after a whole recording.
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+}
+
+impl Iterator for Events {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        if self.damage.is_some() {
+            return None;
+        }
+        self.line.clear();
+        self.number += 1;
+        match self.lines.read_until(b'\n', &mut self.line) {
+            Ok(0) => None,
+            Ok(_) => match serde_json::from_slice(&self.line) {
+                Ok(event) => Some(event),
+                Err(cause) => {
+                    let torn = !self.line.ends_with(b"\n");
+                    let what = if torn {
+                        "the last line is torn"
+                    } else {
+                        "the line is damaged"
+                    };
+                    self.damage = Some(format!("{EVENTS}:{}: {what}: {cause}", self.number));
+                    None
+                }
+            },
+            Err(cause) => {
+                self.damage = Some(format!("{EVENTS}:{}: {cause}", self.number));
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Recorder;
+    use super::*;
+    use crate::clock::Clock;
+    use crate::emitter::Emitter;
+    use crate::timeline::event::EventKind;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            major: MAJOR,
+            minor: 0,
+            harness: "0.1.0".to_owned(),
+            scenario_file: "x.toml".to_owned(),
+            seed: 1,
+            worker: "model".to_owned(),
+            worker_version: "0.1.0".to_owned(),
+            cleanup: Vec::new(),
+            started: "2026-01-01T00:00:00+00:00[UTC]".to_owned(),
+            kernel: String::new(),
+            cores: 2,
+            again: String::new(),
+        }
+    }
+
+    fn record(folder: &Path) {
+        let (emitter, receiver) = Emitter::channel(Clock::start());
+        let recorder = Recorder::start(folder, &manifest(), "name = \"x\"", "", receiver).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            for session in 0..100 {
+                emitter
+                    .emit(EventKind::SessionOpened {
+                        session: format!("s{session}"),
+                    })
+                    .await;
+            }
+        });
+        drop(emitter);
+        assert_eq!(recorder.finish().unwrap(), 100);
+    }
+
+    #[test]
+    fn what_was_recorded_is_read_back_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        record(folder.path());
+        let recording = Recording::open(folder.path()).unwrap();
+        assert_eq!(recording.manifest, manifest());
+        let mut events = recording.events().unwrap();
+        for (seq, event) in events.by_ref().enumerate() {
+            assert_eq!(event.seq, seq as u64);
+            assert_eq!(
+                event.event,
+                EventKind::SessionOpened {
+                    session: format!("s{seq}")
+                }
+            );
+        }
+        assert_eq!(events.damage(), None);
+    }
+
+    #[test]
+    fn a_recording_cut_at_any_byte_gives_all_whole_events_before_the_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        record(folder.path());
+        let file = folder.path().join(EVENTS);
+        let whole = fs::read(&file).unwrap();
+        for cut in (0..whole.len()).step_by(7) {
+            fs::write(&file, &whole[..cut]).unwrap();
+            let mut events = Recording::open(folder.path()).unwrap().events().unwrap();
+            let count = events.by_ref().count();
+            // A line may be whole but for its newline.
+            let lines = whole[..cut].iter().filter(|byte| **byte == b'\n').count();
+            assert!(
+                count == lines || count == lines + 1,
+                "cut at {cut}: {count} of {lines}"
+            );
+            assert_eq!(
+                events.damage().is_some(),
+                cut > 0 && whole[cut - 1] != b'\n' && count == lines
+            );
+        }
+    }
+
+    #[test]
+    fn a_folder_without_a_recording_is_refused_with_what_to_give_instead() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Recording::open(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("give the folder `recording/` of a run"),
+            "{error}"
+        );
+    }
+}
