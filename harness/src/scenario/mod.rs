@@ -3,6 +3,7 @@
 pub mod expect;
 pub mod load;
 mod parse;
+pub mod schema;
 
 use std::collections::BTreeMap;
 
