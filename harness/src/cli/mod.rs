@@ -1,1 +1,61 @@
+//! The command line: what was typed, what it means, what is said. Only this module prints and chooses exit codes.
 
+mod args;
+mod doctor;
+mod exit_code;
+mod explain;
+mod failure;
+mod install;
+mod judge;
+mod list;
+mod output;
+mod plan;
+mod progress;
+mod repro;
+mod run;
+
+use std::ffi::OsStr;
+use std::io;
+use std::process;
+
+use clap::{CommandFactory, Parser};
+
+use self::args::{Arguments, Command};
+use self::exit_code::ExitCode;
+use self::failure::Failure;
+use crate::scenario::schema::schema;
+
+/// The program `leak-harness`.
+pub fn main() -> process::ExitCode {
+    // Before anything else, and before any thread: this may be the inner process of a run.
+    if std::env::args_os().nth(1).as_deref() == Some(OsStr::new(crate::run::INNER)) {
+        return crate::run::inner();
+    }
+    let arguments = Arguments::parse();
+    match carry_out(arguments) {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            output::error(&failure);
+            failure.code().into()
+        }
+    }
+}
+
+fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let quiet = arguments.quiet;
+    match arguments.command {
+        Command::Run(arguments) => run::run(&arguments, quiet),
+        Command::Repro(arguments) => repro::repro(&arguments, quiet),
+        Command::Judge(arguments) => judge::judge(&arguments),
+        Command::Report(arguments) => judge::report(&arguments),
+        Command::Install(arguments) => install::install(&arguments, quiet),
+        Command::List { folder } => list::list(&folder),
+        Command::Explain { rule } => explain::explain(rule.as_deref()),
+        Command::Doctor => doctor::doctor(),
+        Command::Schema => output::result(&format!("{:#}\n", schema())),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "leak-harness", &mut io::stdout());
+            Ok(ExitCode::Expected)
+        }
+    }
+}

@@ -213,11 +213,11 @@ fn imports_go_one_way() {
                     .take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':')
                     .collect();
                 let used = path.split("::").next().unwrap_or_default();
-                let fits = |name: &&str| {
-                    path == **name || used == **name || path.starts_with(&format!("{name}::"))
+                let fits = |name: &str| {
+                    path == name || used == name || path.starts_with(&format!("{name}::"))
                 };
                 if used != module
-                    && !allowed.iter().any(|name| fits(&name))
+                    && !allowed.iter().any(|name| fits(name))
                     && !path.starts_with('{')
                 {
                     wrong.push(format!(

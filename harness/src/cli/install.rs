@@ -1,0 +1,21 @@
+//! `install`: real workers, runtimes and SDKs, from npm into the cache.
+
+use super::args::InstallArguments;
+use super::exit_code::ExitCode;
+use super::failure::Failure;
+use super::output;
+use crate::worker::install;
+
+/// Installs what was asked for, one after the other.
+pub fn install(arguments: &InstallArguments, quiet: bool) -> Result<ExitCode, Failure> {
+    for package in &arguments.packages {
+        if !quiet {
+            output::note(format_args!("installing {package} ..."));
+        }
+        let place = install::install(package).map_err(Failure::usage)?;
+        if !quiet {
+            output::note(format_args!("{package} is in {}", place.display()));
+        }
+    }
+    Ok(ExitCode::Expected)
+}

@@ -1,0 +1,41 @@
+//! `list`: the scenarios of a folder, and the workers in the cache.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::exit_code::ExitCode;
+use super::failure::Failure;
+use super::output;
+use crate::scenario::Scenario;
+
+/// Every scenario file below a folder, in order.
+pub fn scenario_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(|cause| Failure::file(&folder, &cause))? {
+            let path = entry.map_err(|cause| Failure::file(&folder, &cause))?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "toml") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Lists the scenarios of a folder and the workers in the cache.
+pub fn list(folder: &Path) -> Result<ExitCode, Failure> {
+    let mut text = String::new();
+    for file in scenario_files(folder)? {
+        let content = fs::read_to_string(&file).map_err(|cause| Failure::file(&file, &cause))?;
+        let scenario = Scenario::parse(&file.to_string_lossy(), &content)?;
+        text += &format!("{}\n    {}\n", file.display(), scenario.description);
+    }
+    for package in crate::worker::install::installed() {
+        text += &format!("{package}\n    in the cache\n");
+    }
+    output::result(&text)
+}

@@ -1,0 +1,68 @@
+//! From a recording on disk to a report: the one way to a verdict.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::judge::{Expectations, Judge};
+use crate::recording::{Recording, RecordingError};
+use crate::report::{Report, RunIdentity};
+use crate::scenario::Scenario;
+use crate::strict_toml::TomlError;
+
+/// Why a recording cannot be judged.
+#[derive(Debug)]
+pub enum JudgedError {
+    /// It cannot be read.
+    Recording(RecordingError),
+    /// Its scenario, or a change of it, is not understood.
+    Scenario(TomlError),
+}
+
+impl From<RecordingError> for JudgedError {
+    fn from(error: RecordingError) -> Self {
+        Self::Recording(error)
+    }
+}
+
+impl From<TomlError> for JudgedError {
+    fn from(error: TomlError) -> Self {
+        Self::Scenario(error)
+    }
+}
+
+/// A recording that was judged.
+#[derive(Debug)]
+pub struct Judged {
+    /// The report.
+    pub report: Report,
+}
+
+/// Judges a recording by its own scenario, with changes of single keys where they are asked for.
+///
+/// # Errors
+///
+/// When the recording cannot be read, or when a change does not fit its scenario.
+pub fn judge(folder: &Path, changes: &[String], known: BTreeSet<String>) -> Result<Judged, JudgedError> {
+    let recording = Recording::open(folder)?;
+    let manifest = &recording.manifest;
+    let (scenario, _) = Scenario::parse_with(&manifest.scenario_file, &recording.scenario, changes)?;
+    let mut judge = Judge::new(&Expectations::of(&scenario).with_known(known));
+    let mut events = recording.events()?;
+    for event in events.by_ref() {
+        judge.see(&event);
+    }
+    if let Some(damage) = events.damage() {
+        judge.damaged(damage);
+    }
+    let identity = RunIdentity {
+        scenario: scenario.name.clone(),
+        seed: manifest.seed,
+        time_scale: scenario.run.time_scale,
+        compress: scenario.load.compress,
+        worker: manifest.worker.clone(),
+        worker_version: manifest.worker_version.clone(),
+        cleanup: manifest.cleanup.clone(),
+        again: manifest.again.clone(),
+    };
+    Ok(Judged { report: Report::new(&identity, judge.finish()) })
+}

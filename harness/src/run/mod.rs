@@ -1,0 +1,15 @@
+//! One run: the only place that knows all the parts.
+//!
+//! The outer process ([`outer`]) launches the inner one, passes Ctrl-C on and shows progress; the inner process ([`inner`]) holds
+//! the worker, the driver, the witnesses and the recorder. When the inner one has ended, [`judged`] reads the recording back from
+//! disk and judges it: there is no second way to a verdict.
+
+mod inner;
+pub mod judged;
+mod outer;
+mod order;
+
+pub use inner::inner;
+pub use judged::{Judged, judge};
+pub use order::{INNER, Order, Progress, Told};
+pub use outer::{RunError, Stopped, run};

@@ -1,0 +1,89 @@
+//! Every scenario file is a test of its own: it must end as it expects. The last step looks for processes that were left behind.
+//!
+//! A scenario for a real worker that is not installed shows as ignored, and its kind says what would install it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use leak_harness::scenario::Scenario;
+use leak_harness::worker;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() -> ExitCode {
+    adopt_orphans();
+    let arguments = Arguments::from_args();
+    let trials = files(&scenarios()).into_iter().map(trial).collect();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    let left = children();
+    if !left.is_empty() {
+        eprintln!("the suite left processes behind: {}", left.join(", "));
+        return ExitCode::FAILURE;
+    }
+    conclusion.exit_code()
+}
+
+fn scenarios() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in a workspace").join("scenarios")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder is part of the project") {
+        let path = entry.expect("it can be listed").path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "toml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn trial(file: PathBuf) -> Trial {
+    let name = file.strip_prefix(scenarios()).expect("it lies below").with_extension("").to_string_lossy().replace('\\', "/");
+    let text = fs::read_to_string(&file).expect("scenarios are text");
+    let missing = Scenario::parse(&name, &text).ok().and_then(|scenario| {
+        worker::resolve(&scenario.worker).err().filter(|_| scenario.worker.worker.starts_with("claude-mem")).map(|error| error.to_string())
+    });
+    let trial = Trial::test(name, move || run(&file));
+    match missing {
+        Some(reason) => trial.with_kind(reason.lines().next().unwrap_or("not installed")).with_ignored_flag(true),
+        None => trial,
+    }
+}
+
+fn run(file: &Path) -> Result<(), Failed> {
+    let out = tempfile::tempdir()?;
+    let output = Command::new(env!("CARGO_BIN_EXE_leak-harness")).arg("--quiet").arg("run").arg(file).arg("--out").arg(out.path()).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Err(format!("{}\n{}\n{}", output.status, text(&output.stdout), text(&output.stderr)).into())
+}
+
+/// Whatever loses its parent while the suite runs becomes a child of the suite, and is found at its end.
+fn adopt_orphans() {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the call takes numbers alone.
+    unsafe {
+        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    }
+}
+
+/// The living children of the suite.
+fn children() -> Vec<String> {
+    let me = std::process::id().to_string();
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("stat")).ok())
+        .filter(|stat| {
+            let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+            let (state, ppid) = (fields.next(), fields.next());
+            ppid == Some(&me) && state != Some("Z")
+        })
+        .map(|stat| stat.split(')').next().unwrap_or_default().to_owned() + ")")
+        .collect()
+}
