@@ -1,0 +1,130 @@
+//! What the arguments mean: files read, the worker resolved, folders chosen. Once this is done, nothing can fail for a reason that
+//! the user could have been told before the run.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::args::{IsolationChoice, RunOptions};
+use super::failure::Failure;
+use crate::clock;
+use crate::isolation::Wanted;
+use crate::platform;
+use crate::recording::{Manifest, format};
+use crate::report::Report;
+use crate::run::Order;
+use crate::scenario::Scenario;
+use crate::worker::{Cache, WorkerError, WorkerSpec, find_program};
+
+/// One run as it is meant.
+#[derive(Debug)]
+pub struct Plan {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// What the inner process is asked; its temporary folder is made when the run starts.
+    pub order: Order,
+    /// The place of the run.
+    pub isolation: Wanted,
+    /// Whether the temporary folder stays.
+    pub keep: bool,
+    /// The signatures of the baseline.
+    pub known: BTreeSet<String>,
+}
+
+/// A scenario's text with its name.
+#[derive(Debug, Clone)]
+pub struct ScenarioText {
+    /// The file's name, for messages.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl ScenarioText {
+    /// Reads a scenario file.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(path).map_err(|cause| Failure::file(path, &cause))?;
+        Ok(Self { file: path.to_string_lossy().into_owned(), text })
+    }
+}
+
+impl Plan {
+    /// Plans a run of a scenario. `out` is the folder of its results; `again` the command that runs it once more.
+    pub fn new(text: &ScenarioText, options: &RunOptions, changes: &[String], out: PathBuf, again: String) -> Result<Self, Failure> {
+        let mut all_changes = changes.to_vec();
+        all_changes.extend(options.seed.map(|seed| format!("seed={seed}")));
+        all_changes.extend(options.time_scale.map(|factor| format!("run.time_scale={factor:?}")));
+        all_changes.extend(options.timeout.map(|timeout| format!("run.timeout=\"{timeout}\"")));
+        all_changes.extend(options.set.iter().cloned());
+        let (mut scenario, effective) = Scenario::parse_with(&text.file, &text.text, &all_changes)?;
+        let named = options.worker.as_ref().unwrap_or(&scenario.worker.worker);
+        let spec = WorkerSpec::parse(named).map_err(Failure::usage)?;
+        spec.apply(&mut scenario.worker);
+        let cache = cache()?;
+        let worker = spec.resolve(&scenario.worker, &cache).map_err(worker_failure)?;
+        worker.check_time_scale(scenario.run.time_scale).map_err(Failure::usage)?;
+        if !worker.adapter.ends.knows(scenario.load.end) {
+            let message = format!("{}: the worker {} has no end of the kind `{}`", text.file, worker.name, scenario.load.end);
+            return Err(Failure::usage(message));
+        }
+        let fake_claude = find_program("fake-claude").map_err(Failure::usage)?;
+        let manifest = Manifest {
+            major: format::MAJOR,
+            minor: format::MINOR,
+            harness: env!("CARGO_PKG_VERSION").to_owned(),
+            scenario_file: text.file.clone(),
+            seed: scenario.seed,
+            worker: worker.name.clone(),
+            worker_version: worker.version.clone().unwrap_or_default(),
+            cleanup: worker.cleanup.iter().cloned().collect(),
+            started: clock::wall_time().to_string(),
+            kernel: platform::kernel(),
+            cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
+            again,
+        };
+        let order = Order {
+            scenario_file: text.file.clone(),
+            scenario: effective,
+            worker,
+            manifest,
+            out,
+            folder: PathBuf::new(),
+            fake_claude,
+        };
+        let isolation = match options.isolation {
+            IsolationChoice::Auto => Wanted::Auto,
+            IsolationChoice::Namespaces => Wanted::Namespaces,
+            IsolationChoice::Fallback => Wanted::Fallback,
+        };
+        let known = options.baseline.as_deref().map(known_signatures).transpose()?.unwrap_or_default();
+        Ok(Self { scenario, order, isolation, keep: options.keep, known })
+    }
+}
+
+/// The cache of the user.
+pub fn cache() -> Result<Cache, Failure> {
+    Cache::of_user().ok_or_else(|| Failure::usage("no folder for the cache: set LEAK_HARNESS_CACHE, XDG_CACHE_HOME or HOME"))
+}
+
+fn worker_failure(error: WorkerError) -> Failure {
+    Failure::usage(error)
+}
+
+/// The signatures of a report's findings, which `--baseline` takes as known.
+pub fn known_signatures(path: &Path) -> Result<BTreeSet<String>, Failure> {
+    let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
+    let text = fs::read_to_string(&file).map_err(|cause| Failure::file(&file, &cause))?;
+    let report: Report =
+        serde_json::from_str(&text).map_err(|cause| Failure::usage(format_args!("{}: no report: {cause}", file.display())))?;
+    Ok(report.findings.into_iter().map(|finding| finding.signature).collect())
+}
+
+/// The folder of a run's results where none was named: `reports/<date>-<scenario>`, numbered when it exists.
+pub fn default_out(name: &str) -> PathBuf {
+    let date = clock::wall_time().strftime("%Y-%m-%d").to_string();
+    let first = Path::new("reports").join(format!("{date}-{name}"));
+    std::iter::once(first.clone())
+        .chain((2..).map(|number| PathBuf::from(format!("{}-{number}", first.display()))))
+        .find(|path| !path.exists())
+        .unwrap_or(first)
+}

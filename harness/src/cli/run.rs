@@ -1,0 +1,133 @@
+//! `run`: runs scenarios and judges them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::args::{Format, RunArguments};
+use super::exit_code::ExitCode;
+use super::failure::Failure;
+use super::output;
+use super::plan::{self, Plan, ScenarioText};
+use super::progress::ProgressLine;
+use crate::report::{Report, json, junit, markdown, terminal};
+use crate::run::{self, RunError, Stopped};
+
+/// Runs every scenario, as often as asked.
+pub fn run(arguments: &RunArguments, quiet: bool) -> Result<ExitCode, Failure> {
+    let texts = arguments.scenarios.iter().map(|path| ScenarioText::read(path)).collect::<Result<Vec<_>, _>>()?;
+    // All of them are checked before the first one runs.
+    for text in &texts {
+        Plan::new(text, &arguments.options, &[], PathBuf::new(), String::new())?;
+    }
+    let rounds = if arguments.until_fail { u32::MAX } else { arguments.repeat.unwrap_or(1) };
+    let many = rounds > 1 || texts.len() > 1;
+    let mut gravest = ExitCode::Expected;
+    for round in 1..=rounds {
+        for text in &texts {
+            let name = Plan::new(text, &arguments.options, &[], PathBuf::new(), String::new())?.scenario.name;
+            let out = match &arguments.options.out {
+                Some(out) if !many => out.clone(),
+                Some(out) if rounds == 1 => out.join(&name),
+                Some(out) => out.join(format!("{name}-{round}")),
+                None => plan::default_out(&name),
+            };
+            let plan = Plan::new(text, &arguments.options, &[], out, again())?;
+            let finished = carry_out(plan, quiet)?;
+            show(&finished.report, arguments.options.format)?;
+            gravest = gravest.max(finished.code());
+            if finished.interrupted || (arguments.until_fail && finished.code() != ExitCode::Expected) {
+                return Ok(gravest);
+            }
+        }
+    }
+    Ok(gravest)
+}
+
+/// A run that was carried out and judged.
+pub struct Finished {
+    /// Its report.
+    pub report: Report,
+    /// Whether the user stopped it early.
+    pub interrupted: bool,
+}
+
+impl Finished {
+    /// The exit code of this run.
+    pub fn code(&self) -> ExitCode {
+        if self.interrupted { ExitCode::Interrupted } else { code_of(&self.report) }
+    }
+}
+
+/// The exit code of a report.
+pub fn code_of(report: &Report) -> ExitCode {
+    use crate::scenario::Verdict;
+    match (report.as_expected, report.verdict) {
+        (true, _) => ExitCode::Expected,
+        (false, Verdict::Inconclusive) => ExitCode::Inconclusive,
+        (false, Verdict::Pass | Verdict::Fail) => ExitCode::Unexpected,
+    }
+}
+
+/// Carries a plan out: runs, judges, writes the reports.
+pub fn carry_out(mut plan: Plan, quiet: bool) -> Result<Finished, Failure> {
+    let out = plan.order.out.clone();
+    fs::create_dir_all(&out).map_err(|cause| Failure::file(&out, &cause))?;
+    let out = out.canonicalize().map_err(|cause| Failure::file(&out, &cause))?;
+    plan.order.out.clone_from(&out);
+    let mut line = ProgressLine::new(plan.scenario.name.clone(), quiet);
+    let stopped = run::run(&mut plan.order, plan.isolation, plan.keep, &mut |event| match event {
+        run::Shown::Progress(progress) => line.show(&progress),
+        run::Shown::Note(note) => line.note(&note),
+    });
+    drop(line);
+    let interrupted = match stopped {
+        Ok(Stopped::Finished) => false,
+        Ok(Stopped::Interrupted) => true,
+        Err(RunError::WorkerWouldNotStart(message)) => return Err(Failure::worker(message)),
+        Err(RunError::Usage(message)) => return Err(Failure::usage(message)),
+        Err(RunError::InterruptedAtOnce) => return Err(Failure::interrupted()),
+        Err(RunError::Failed(message)) => return Err(Failure::internal(message)),
+    };
+    let judged = run::judge(&out, &[], plan.known).map_err(Failure::from)?;
+    write_reports(&judged.report, &out)?;
+    if !quiet {
+        output::note(format_args!("results: {}", plan_relative(&out)));
+    }
+    Ok(Finished { report: judged.report, interrupted })
+}
+
+/// A path as the user would write it: relative to the current folder where it lies below.
+fn plan_relative(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).display().to_string()
+}
+
+/// Writes every format of a report into a folder.
+pub fn write_reports(report: &Report, folder: &Path) -> Result<(), Failure> {
+    let files = [("report.json", json::render(report)), ("report.md", markdown::render(report)), ("junit.xml", junit::render(report))];
+    for (name, content) in files {
+        let path = folder.join(name);
+        fs::write(&path, content).map_err(|cause| Failure::file(&path, &cause))?;
+    }
+    Ok(())
+}
+
+/// Writes a report to stdout.
+pub fn show(report: &Report, format: Format) -> Result<ExitCode, Failure> {
+    output::result(&match format {
+        Format::Human => terminal::render(report, output::colour(&std::io::stdout())),
+        Format::Json => json::render(report),
+        Format::Junit => junit::render(report),
+        Format::Markdown => markdown::render(report),
+    })
+}
+
+/// The command line as it was typed, quoted for a shell where that is needed.
+pub fn again() -> String {
+    let words = std::env::args_os().map(|word| {
+        let word = word.to_string_lossy().into_owned();
+        let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=@+,%".contains(c));
+        if plain { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
