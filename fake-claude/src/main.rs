@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `fake-claude`; everything is in the library.
+
+fn main() {
+    fake_claude::main_impl()
+}

@@ -44,6 +44,11 @@ impl Emitter {
         &self.clock
     }
 
+    /// Emits the run's first fact, while the channel is still empty and nobody could wait.
+    pub fn emit_first(&self, event: EventKind) {
+        let _ = self.sender.try_send(Event { seq: 0, at: RunTime::START, source: self.source, event });
+    }
+
     /// Emits a fact that happened now.
     pub async fn emit(&self, event: EventKind) {
         self.emit_at(self.clock.now(), event).await;

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::report::Report;
-use crate::worker::programs;
+use crate::worker::find_program;
 
 /// A run to be made.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ impl Harness {
     ///
     /// When there is no report: the program is missing, the scenario is wrong, the worker does not start.
     pub fn run(&self) -> Result<Report, HarnessError> {
-        let program = programs::find("leak-harness").map_err(|error| HarnessError::NotStarted(error.to_string()))?;
+        let program = find_program("leak-harness").map_err(|error| HarnessError::NotStarted(error.to_string()))?;
         let mut command = Command::new(program);
         command.args(["--quiet", "run", "--format", "json"]).arg(&self.scenario).args(&self.arguments);
         let folder = (!self.arguments.iter().any(|argument| argument == "--out")).then(tempfile::tempdir).transpose();

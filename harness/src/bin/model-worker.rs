@@ -1,1 +1,7 @@
-fn main() {}
+//! The built-in worker under test; all of it is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    leak_harness::model::main()
+}

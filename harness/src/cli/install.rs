@@ -4,15 +4,17 @@ use super::args::InstallArguments;
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::output;
-use crate::worker::install;
+use super::plan::cache;
+use crate::worker;
 
 /// Installs what was asked for, one after the other.
-pub fn install(arguments: &InstallArguments, quiet: bool) -> Result<ExitCode, Failure> {
+pub fn install_all(arguments: &InstallArguments, quiet: bool) -> Result<ExitCode, Failure> {
+    let cache = cache()?;
     for package in &arguments.packages {
         if !quiet {
             output::note(format_args!("installing {package} ..."));
         }
-        let place = install::install(package).map_err(Failure::usage)?;
+        let place = worker::install(package, &cache).map_err(Failure::usage)?;
         if !quiet {
             output::note(format_args!("{package} is in {}", place.display()));
         }

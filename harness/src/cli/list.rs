@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::output;
+use super::plan::cache;
 use crate::scenario::Scenario;
+use crate::worker::installed;
 
 /// Every scenario file below a folder, in order.
 pub fn scenario_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -34,7 +36,7 @@ pub fn list(folder: &Path) -> Result<ExitCode, Failure> {
         let scenario = Scenario::parse(&file.to_string_lossy(), &content)?;
         text += &format!("{}\n    {}\n", file.display(), scenario.description);
     }
-    for package in crate::worker::install::installed() {
+    for package in installed(&cache()?) {
         text += &format!("{package}\n    in the cache\n");
     }
     output::result(&text)

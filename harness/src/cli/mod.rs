@@ -11,10 +11,9 @@ mod list;
 mod output;
 mod plan;
 mod progress;
-mod repro;
+//mod repro;
 mod run;
 
-use std::ffi::OsStr;
 use std::io;
 use std::process;
 
@@ -28,7 +27,7 @@ use crate::scenario::schema::schema;
 /// The program `leak-harness`.
 pub fn main() -> process::ExitCode {
     // Before anything else, and before any thread: this may be the inner process of a run.
-    if std::env::args_os().nth(1).as_deref() == Some(OsStr::new(crate::run::INNER)) {
+    if crate::isolation::inner::is_inner() {
         return crate::run::inner();
     }
     let arguments = Arguments::parse();
@@ -45,10 +44,10 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
     let quiet = arguments.quiet;
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments, quiet),
-        Command::Repro(arguments) => repro::repro(&arguments, quiet),
+        Command::Repro(_) => unimplemented!(),
         Command::Judge(arguments) => judge::judge(&arguments),
         Command::Report(arguments) => judge::report(&arguments),
-        Command::Install(arguments) => install::install(&arguments, quiet),
+        Command::Install(arguments) => install::install_all(&arguments, quiet),
         Command::List { folder } => list::list(&folder),
         Command::Explain { rule } => explain::explain(rule.as_deref()),
         Command::Doctor => doctor::doctor(),

@@ -12,7 +12,7 @@ use crate::isolation::Wanted;
 use crate::platform;
 use crate::recording::{Manifest, format};
 use crate::report::Report;
-use crate::run::Order;
+use crate::run::{Order, PlaceWanted};
 use crate::scenario::Scenario;
 use crate::worker::{Cache, WorkerError, WorkerSpec, find_program};
 
@@ -24,7 +24,7 @@ pub struct Plan {
     /// What the inner process is asked; its temporary folder is made when the run starts.
     pub order: Order,
     /// The place of the run.
-    pub isolation: Wanted,
+    pub place: PlaceWanted,
     /// Whether the temporary folder stays.
     pub keep: bool,
     /// The signatures of the baseline.
@@ -63,7 +63,7 @@ impl Plan {
         let cache = cache()?;
         let worker = spec.resolve(&scenario.worker, &cache).map_err(worker_failure)?;
         worker.check_time_scale(scenario.run.time_scale).map_err(Failure::usage)?;
-        if !worker.adapter.ends.knows(scenario.load.end) {
+        if !worker.adapter.has_end(scenario.load.end) {
             let message = format!("{}: the worker {} has no end of the kind `{}`", text.file, worker.name, scenario.load.end);
             return Err(Failure::usage(message));
         }
@@ -78,7 +78,7 @@ impl Plan {
             worker_version: worker.version.clone().unwrap_or_default(),
             cleanup: worker.cleanup.iter().cloned().collect(),
             started: clock::wall_time().to_string(),
-            kernel: platform::kernel(),
+            kernel: platform::portable::system_name(),
             cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
             again,
         };
@@ -89,15 +89,15 @@ impl Plan {
             manifest,
             out,
             folder: PathBuf::new(),
+            cookie: String::new(),
             fake_claude,
         };
-        let isolation = match options.isolation {
-            IsolationChoice::Auto => Wanted::Auto,
-            IsolationChoice::Namespaces => Wanted::Namespaces,
-            IsolationChoice::Fallback => Wanted::Fallback,
+        let place = PlaceWanted {
+            wanted: if options.isolation == IsolationChoice::Fallback { Wanted::Fallback } else { Wanted::Best },
+            or_nothing: options.isolation == IsolationChoice::Namespaces,
         };
         let known = options.baseline.as_deref().map(known_signatures).transpose()?.unwrap_or_default();
-        Ok(Self { scenario, order, isolation, keep: options.keep, known })
+        Ok(Self { scenario, order, place, keep: options.keep, known })
     }
 }
 

@@ -75,7 +75,7 @@ pub fn carry_out(mut plan: Plan, quiet: bool) -> Result<Finished, Failure> {
     let out = out.canonicalize().map_err(|cause| Failure::file(&out, &cause))?;
     plan.order.out.clone_from(&out);
     let mut line = ProgressLine::new(plan.scenario.name.clone(), quiet);
-    let stopped = run::run(&mut plan.order, plan.isolation, plan.keep, &mut |event| match event {
+    let stopped = run::run(&mut plan.order, plan.place, plan.keep, &mut |event| match event {
         run::Shown::Progress(progress) => line.show(&progress),
         run::Shown::Note(note) => line.note(&note),
     });

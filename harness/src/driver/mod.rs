@@ -1,1 +1,120 @@
+//! The driver: plays the users of a worker. It knows requests and answers, never processes.
+//!
+//! The [`Schedule`] says what each session does and when; a session is one task that does it; what the worker answers is emitted as
+//! facts. Nothing that a worker does is an error here: a time-out, a refused connection and a dead worker are events.
 
+mod drain;
+mod read_back;
+mod schedule;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use fake_claude::quantity::Span;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::sleep;
+
+pub use drain::{Drain, drained};
+pub use read_back::{ReadBack, read_back};
+pub use schedule::{Schedule, SessionPlan, Step};
+
+use crate::emitter::Emitter;
+use crate::timeline::event::{EventKind, Source};
+use crate::units::RunTime;
+use crate::worker::{Adapter, Life};
+use session::Session;
+
+/// Everything that the sessions of a run share.
+#[derive(Debug)]
+pub struct Driver {
+    /// What each session does.
+    pub schedule: Rc<Schedule>,
+    /// How the worker is spoken to.
+    pub adapter: Rc<Adapter>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether it is there: requests wait while it is away, and stop when it is gone.
+    pub life: watch::Receiver<Life>,
+    /// The folder in which each session gets one of its own.
+    pub cwd: PathBuf,
+    /// How long a request may take.
+    pub request_timeout: Span,
+    emitter: Emitter,
+}
+
+impl Driver {
+    /// A driver. `emitter` may be that of any source; facts are emitted as the driver's.
+    pub fn new(
+        schedule: Rc<Schedule>,
+        adapter: Rc<Adapter>,
+        address: SocketAddr,
+        life: watch::Receiver<Life>,
+        cwd: PathBuf,
+        request_timeout: Span,
+        emitter: &Emitter,
+    ) -> Self {
+        Self { schedule, adapter, address, life, cwd, request_timeout, emitter: emitter.of(Source::Driver) }
+    }
+
+    /// Drives the whole load and emits `LoadFinished`. To be run within a `LocalSet`; dropping the future stops every session where it is.
+    pub async fn drive(self: Rc<Self>) {
+        let mut sessions = JoinSet::new();
+        match self.schedule.load().concurrency {
+            Some(places) => {
+                let next = Rc::new(Cell::new(0));
+                for _ in 0..places.min(self.schedule.sessions()) {
+                    let (driver, next) = (Rc::clone(&self), Rc::clone(&next));
+                    sessions.spawn_local(async move {
+                        while next.get() < driver.schedule.sessions() {
+                            let index = next.replace(next.get() + 1);
+                            Session::new(&driver, driver.schedule.plan(index)).run().await;
+                        }
+                    });
+                }
+            }
+            None => self.open(&mut sessions).await,
+        }
+        while let Some(ended) = sessions.join_next().await {
+            unwrap_panic(ended);
+        }
+        self.emitter.emit(EventKind::LoadFinished).await;
+    }
+
+    /// Sessions come when they come, whatever the worker does.
+    async fn open(self: &Rc<Self>, sessions: &mut JoinSet<()>) {
+        let began = self.now();
+        for index in 0..self.schedule.sessions() {
+            let wait = self.emitter.clock().until(began + self.schedule.arrival(index));
+            if !wait.is_zero() {
+                sleep(wait).await;
+            }
+            let driver = Rc::clone(self);
+            sessions.spawn_local(async move {
+                Session::new(&driver, driver.schedule.plan(index)).run().await;
+            });
+            while let Some(ended) = sessions.try_join_next() {
+                unwrap_panic(ended);
+            }
+        }
+    }
+
+    fn now(&self) -> RunTime {
+        self.emitter.clock().now()
+    }
+}
+
+/// A panic of a session is a bug of ours, to be seen as one.
+fn unwrap_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        resume_unwind(error.into_panic());
+    }
+}

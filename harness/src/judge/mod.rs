@@ -1,1 +1,754 @@
+//! Judges what happened: a pure fold over the events of a run.
+//!
+//! [`Judge::new`], [`Judge::see`] for each event, [`Judge::finish`]. No clock, no files, no threads; the same events give the same
+//! judgement, byte for byte. Memory is bounded: a process that is gone is put into its bin and forgotten, and the course of the run is
+//! kept in at most [`POINTS`] points.
+//!
+//! # What the words mean here
+//!
+//! The design says what the bins are. These are the decisions behind them.
+//!
+//! *Time.* A fake's statement carries its own moment and may arrive late. Every fact is kept with its moment, and a decision waits
+//! for two ticks, at least half a second, so that no late statement overtakes it.
+//!
+//! *Belonging.* A process serves the session that it names itself. A descendant has the session of its nearest ancestor that names
+//! one; the starter's own word about a child beats the parent that the table showed. A wrapper reads nothing, so it has the session of
+//! its payload. A process that nobody can attribute is held to the end of the last session, once the load is over.
+//!
+//! *Overdue.* A process is due at its session's end, or its own first sighting where that is later, plus grace, plus the worst lateness
+//! of a sample meanwhile (at most the grace again). It is overdue only when a sample or its own word after that shows it alive. The
+//! run's statement that every grace has passed proves it as well, unless the process goes before the worker is asked to stop. A death
+//! that the table alone shows may be one tick older than the table says.
+//!
+//! *Retained or reparented.* Its chain of parents, at the moment that proved it overdue, leads to a live worker, or does not. A process
+//! that moved into a session of its own and still has its parent is retained; the cause says that it moved.
+//!
+//! *Zombie.* Dead, shown by the table, and still there at a sample after its due moment or its death plus grace. A helper or probe owes
+//! nothing to a session, but being waited for within the grace after its death.
+//!
+//! *Residue.* Judged once the worker has exited for the last time, whether it was asked to or died. Whatever obligation was broken first
+//! decides, so what was overdue before stays in its bin.
+//!
+//! *Readopted.* Overdue without an owner, and a worker that was started after its own one holds its stdin or has signalled it.
+//!
+//! *Killed early.* A signal ended it while its session was open, idle or not; or after the end while it owed work that had been delivered
+//! to it, unless the driver had aborted the session. Stdin closed with work owed counts only when the work stayed unfinished: the real
+//! program finishes after the end of its stdin, and some SDKs close it at once. A fake that ends without a goodbye and without an
+//! exit code was killed, sender unknown. Not counted are: what the harness signalled; the end of a process whose own worker was on its
+//! way out; a grandchild whose starter was ended first, or did it; a process that had been told to hang for ever.
+//!
+//! *Crashed.* It ended by itself and owed work. A planned crash fills the bin and does not fail the run.
+//!
+//! *Owed work.* Markers that it read and has not answered, as far as they are work items that the driver has not given up.
+//!
+//! *Undecided.* It lived when the run ended, or was ended by the end of the run, before its due moment.
+//!
+//! *Work.* Evidence of an answer beats what the worker said. Answered: one good turn of the item's own kind held it, and it is in the
+//! store where all of its kind could be read back. Duplicated: more than one such turn, or more records than turns that held it. Not
+//! stored although it could be read: lost. Kept on disk, or in or behind a live claude with work under way: pending; in the latter case the
+//! session counts as stalled when all else had come to rest. Otherwise an accepted item is lost when the run had drained, and pending
+//! when work went on or nobody waited.
+//!
+//! *Against the worker.* Refused and unanswered requests count against it unless it was down or leaving. Skipped items and planned
+//! crashes do not. Undecided, pending and blind are reasons for doubt. What a baseline knows is shown and fails nothing.
 
+pub mod books;
+pub mod cause;
+mod census;
+#[cfg(test)]
+mod check;
+mod command;
+mod doubt;
+mod ending;
+mod expectations;
+mod facts;
+pub mod finding;
+mod forecast;
+mod life;
+mod memory;
+mod moments;
+mod overdue;
+mod reap;
+mod reasons;
+pub mod rules;
+mod series;
+mod sessions;
+mod trend;
+mod verdict;
+mod work;
+mod workers;
+
+use fake_claude::quantity::Span;
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::{Counts, Verdict};
+use crate::timeline::event::{Event, EventKind, RunFacts, Source};
+use crate::units::{self, Count, RunTime};
+
+use books::{Bins, Books, Roles, Work};
+use census::{Census, serves};
+use doubt::Doubt;
+use facts::Facts;
+use finding::{Finding, Found};
+use life::Held;
+use moments::Moment;
+use reap::ReapTimes;
+use rules::{CrossCheck, Deaths, Growth, GrowthSummary, Measured};
+use series::Series;
+use sessions::Ended;
+use work::Items;
+
+pub use doubt::witness_name;
+pub use expectations::Expectations;
+pub use forecast::Forecast;
+pub use reap::TimeToReap;
+pub use rules::Threshold;
+pub use series::{POINTS, Point};
+
+/// A judge in the middle of its work.
+#[derive(Debug)]
+pub struct Judge {
+    facts: Facts,
+    census: Census,
+    items: Items,
+    growth: Growth,
+    cross_check: CrossCheck,
+    deaths: Deaths,
+    series: Series,
+    end_answers: ReapTimes,
+    events: u64,
+    ticks: u32,
+    late_ticks: u32,
+    missed: u32,
+    last_missed: Option<RunTime>,
+    peak_children: u32,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The verdict that was expected.
+    pub expected: Verdict,
+    /// Whether everything is as expected, counts included.
+    pub as_expected: bool,
+    /// Why the verdict is what it is, in words.
+    pub reasons: Vec<String>,
+    /// Why it is not as expected, in words.
+    pub unexpected: Vec<String>,
+    /// Sessions.
+    pub sessions: SessionCounts,
+    /// Primaries and what descends from them.
+    pub processes: Bins,
+    /// Every process, by role.
+    pub roles: Roles,
+    /// Work items.
+    pub work: Work,
+    /// Memory.
+    pub memory: MemoryFigures,
+    /// How long processes took to go after their session's end.
+    pub time_to_reap: TimeToReap,
+    /// How long the worker took to answer end requests.
+    pub end_answer: TimeToReap,
+    /// What was found, grouped by shape.
+    pub findings: Vec<Finding>,
+    /// The same, counted by rule.
+    pub found: Counts,
+    /// The scenario's thresholds.
+    pub thresholds: Vec<Threshold>,
+    /// The course of the run.
+    pub series: Vec<Point>,
+    /// What the leak comes to if it goes on.
+    pub forecast: Forecast,
+    /// The smallest leak that this run could have seen.
+    pub smallest_leak: String,
+    /// What stands before the first event, if the recording has it.
+    pub run: Option<RunFacts>,
+    /// The witnesses that failed, with the reason.
+    pub failed_witnesses: Vec<(Source, String)>,
+    /// Samples that were taken, that came late by a tick or more, and that were lost.
+    pub ticks: Ticks,
+    /// How long the recording is, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Where the books do not balance: a fault of this program.
+    pub unbalanced: Option<String>,
+}
+
+/// Sessions, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionCounts {
+    /// Those that the schedule plans.
+    pub planned: u32,
+    /// Those that opened.
+    pub opened: u32,
+    /// Those that ended.
+    pub ended: u32,
+    /// Those that could not go on.
+    pub stalled: u32,
+}
+
+/// Memory, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryFigures {
+    /// The most that the children's RSS summed to at one sample.
+    pub peak_rss_bytes: u64,
+    /// The most that the PSS of examined processes summed to; none where nothing was examined.
+    pub peak_pss_bytes: Option<u64>,
+    /// The RSS of what leaked, summed.
+    pub leaked_rss_bytes: u64,
+    /// The PSS of what leaked, as far as it was examined; none where nothing was.
+    pub leaked_pss_bytes: Option<u64>,
+    /// The most that the worker's own RSS was at one sample.
+    #[serde(default)]
+    pub worker_peak_rss_bytes: u64,
+    /// Whether ballast is in play: shared memory that RSS counts again for each process.
+    pub ballast: bool,
+}
+
+/// Samples, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ticks {
+    /// Those that were taken.
+    pub taken: u32,
+    /// Of these, those that came late by a tick or more.
+    pub late: u32,
+    /// Those that were lost.
+    pub lost: u32,
+}
+
+impl Judge {
+    /// A judge who knows what is expected and has seen nothing.
+    pub fn new(expectations: &Expectations) -> Self {
+        Self {
+            facts: Facts::new(expectations.clone()),
+            census: Census::default(),
+            items: Items::default(),
+            growth: Growth::default(),
+            cross_check: CrossCheck::default(),
+            deaths: Deaths::default(),
+            series: Series::default(),
+            end_answers: ReapTimes::default(),
+            events: 0,
+            ticks: 0,
+            late_ticks: 0,
+            missed: 0,
+            last_missed: None,
+            peak_children: 0,
+        }
+    }
+
+    /// Processes in a leak bin so far, for a live view.
+    pub fn leftovers(&self) -> u32 {
+        self.census.roles.all().leaked()
+    }
+
+    /// Takes one event in. Never fails: what makes no sense is a fact like any other.
+    pub fn see(&mut self, event: &Event) {
+        let (at, seq) = (event.at, event.seq);
+        self.events += 1;
+        self.facts.horizon = self.facts.horizon.max(at);
+        match &event.event {
+            EventKind::RunStarted(_)
+            | EventKind::WorkerStarted { .. }
+            | EventKind::WorkerReady { .. }
+            | EventKind::WorkerStopAsked
+            | EventKind::WorkerExited { .. }
+            | EventKind::LoadFinished
+            | EventKind::Drained { .. }
+            | EventKind::WitnessFailed { .. }
+            | EventKind::GracePassed
+            | EventKind::ResiduePassed
+            | EventKind::Interrupted
+            | EventKind::RunEnded => self.see_run(at, seq, &event.event),
+            EventKind::SessionOpened { .. }
+            | EventKind::SessionEnded { .. }
+            | EventKind::EndAnswered { .. }
+            | EventKind::SessionStalled { .. } => self.see_session(at, seq, &event.event),
+            EventKind::WorkOffered { .. }
+            | EventKind::WorkAccepted { .. }
+            | EventKind::WorkRefused { .. }
+            | EventKind::WorkSkipped { .. }
+            | EventKind::WorkUnknown { .. }
+            | EventKind::WorkAborted { .. }
+            | EventKind::WorkStored { .. }
+            | EventKind::WorkKept { .. }
+            | EventKind::StoreRead { .. } => self.see_work(at, seq, &event.event),
+            EventKind::ProcessSeen { .. }
+            | EventKind::Sampled { .. }
+            | EventKind::SampleMissed { .. }
+            | EventKind::ProcessGone { .. }
+            | EventKind::ProcessExited { .. }
+            | EventKind::ProcessReaped { .. }
+            | EventKind::Said { .. }
+            | EventKind::LifelineLost { .. }
+            | EventKind::Examined { .. }
+            | EventKind::HarnessSignalled { .. }
+            | EventKind::CookieFound { .. } => self.see_process(event),
+        }
+        self.census.advance(&mut self.facts, &mut self.items);
+    }
+
+    fn see_run(&mut self, at: RunTime, seq: u64, event: &EventKind) {
+        let facts = &mut self.facts;
+        match event {
+            EventKind::RunStarted(run) => facts.run = Some(run.clone()),
+            EventKind::WorkerStarted { process } => {
+                facts.workers.start(*process, at);
+                self.census.forget_worker(*process);
+                self.census.plan_all(facts);
+            }
+            EventKind::WorkerStopAsked => facts.workers.leave(at),
+            EventKind::WorkerExited {
+                process,
+                code,
+                signal,
+                asked,
+            } => {
+                facts.workers.exit(*process, at);
+                if !asked {
+                    self.deaths.add(seq, *code, *signal);
+                }
+            }
+            EventKind::LoadFinished => {
+                facts.load_finished.get_or_insert(at);
+                self.census.plan_all(facts);
+            }
+            EventKind::Drained { quiet } => {
+                facts.drained.get_or_insert((at, *quiet));
+            }
+            EventKind::WitnessFailed { witness, reason } => {
+                facts.failed.push((at, *witness, reason.clone()));
+            }
+            EventKind::GracePassed => {
+                facts.grace_passed.get_or_insert((at, seq));
+            }
+            EventKind::ResiduePassed => {
+                facts.residue_passed.get_or_insert((at, seq));
+            }
+            EventKind::Interrupted => {
+                facts.interrupted.get_or_insert(at);
+            }
+            EventKind::RunEnded => {
+                facts.run_ended.get_or_insert(at);
+            }
+            _ => {}
+        }
+    }
+
+    fn see_session(&mut self, at: RunTime, seq: u64, event: &EventKind) {
+        let facts = &mut self.facts;
+        match event {
+            EventKind::SessionOpened { session } => {
+                let key = facts.sessions.key(session);
+                let new = facts.sessions.get(key).opened.is_none();
+                facts.opened += u32::from(new);
+                facts.sessions.open(session, at);
+            }
+            EventKind::SessionEnded { session, end } => {
+                let key = facts.sessions.key(session);
+                let new = facts.sessions.get(key).ended.is_none();
+                facts.ended += u32::from(new);
+                facts.sessions.end(session, Ended { at, end: *end, seq });
+                self.census.plan_all(facts);
+            }
+            EventKind::EndAnswered { after, .. } => self.end_answers.add(*after),
+            EventKind::SessionStalled {
+                session,
+                waiting_for,
+            } => {
+                let key = facts.sessions.key(session);
+                let stalled = &mut facts.sessions.get_mut(key).stalled;
+                stalled.get_or_insert_with(|| waiting_for.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn see_work(&mut self, at: RunTime, seq: u64, event: &EventKind) {
+        let away = self.facts.workers.was_away(at);
+        match event {
+            EventKind::WorkOffered {
+                session,
+                item,
+                kind,
+            } => {
+                let key = self.facts.sessions.key(session);
+                self.items.offer(item, key, *kind, seq);
+            }
+            EventKind::WorkAccepted { item } => self.items.accept(item),
+            EventKind::WorkRefused { item, .. } => self.items.refuse(item, away),
+            EventKind::WorkSkipped { item, .. } => self.items.skip(item),
+            EventKind::WorkUnknown { item, .. } => self.items.leave_unknown(item, away),
+            EventKind::WorkAborted { item } => self.items.abort(item),
+            EventKind::WorkStored { item, times } => {
+                self.items.store(item, *times);
+            }
+            EventKind::WorkKept { item } => self.items.keep(item),
+            EventKind::StoreRead { kinds, complete } => self.items.read(kinds.clone(), *complete),
+            _ => {}
+        }
+    }
+
+    fn see_process(&mut self, event: &Event) {
+        let (at, seq) = (event.at, event.seq);
+        let (facts, census) = (&mut self.facts, &mut self.census);
+        match &event.event {
+            EventKind::ProcessSeen {
+                process,
+                ppid,
+                host_pid,
+                pgid,
+                sid,
+                command,
+                role,
+            } => census.seen(
+                facts,
+                (at, seq, event.source),
+                *process,
+                *ppid,
+                *host_pid,
+                (*pgid, *sid),
+                command,
+                *role,
+            ),
+            EventKind::Sampled { .. } => self.sampled(event),
+            EventKind::SampleMissed { .. } => {
+                self.missed += 1;
+                self.last_missed = Some(at);
+            }
+            EventKind::ProcessGone { process } => census.gone(facts, at, seq, *process),
+            EventKind::ProcessExited {
+                process,
+                code,
+                signal,
+            } => census.exited(facts, (at, seq), *process, *code, *signal, false),
+            EventKind::ProcessReaped {
+                process,
+                code,
+                signal,
+            } => census.exited(facts, (at, seq), *process, *code, *signal, true),
+            EventKind::Said { process, say } => {
+                census.said(facts, &mut self.items, (at, seq), *process, say);
+            }
+            EventKind::LifelineLost { process } => {
+                census.lifeline_lost(facts, at, seq, *process);
+            }
+            EventKind::Examined {
+                process,
+                pss_bytes,
+                stdin_holders,
+                holders_known,
+            } => {
+                let held = Held {
+                    holders: stdin_holders.clone(),
+                    known: *holders_known,
+                };
+                census.examined(facts, (at, seq), *process, *pss_bytes, held);
+            }
+            EventKind::HarnessSignalled { process, .. } => {
+                if facts.workers.includes(*process) {
+                    facts.workers.leave(at);
+                } else {
+                    census.harness_signalled(facts, at, seq, *process);
+                }
+            }
+            EventKind::CookieFound { process } => census.cookie(facts, at, seq, *process),
+            _ => {}
+        }
+    }
+
+    fn sampled(&mut self, event: &Event) {
+        let EventKind::Sampled {
+            late,
+            children,
+            rss_bytes,
+            worker,
+            changed,
+        } = &event.event
+        else {
+            return;
+        };
+        let facts = &mut self.facts;
+        if event.source != facts.main_table() {
+            self.cross_check.other(*children);
+            return;
+        }
+        self.cross_check.main(*children);
+        facts.moments.push(Moment {
+            at: event.at,
+            late: *late,
+            seq: event.seq,
+        });
+        self.ticks += 1;
+        self.late_ticks += u32::from(*late >= facts.tick());
+        self.peak_children = self.peak_children.max(*children);
+        for row in changed {
+            self.census.row(facts, event.at, event.seq, row);
+        }
+        self.census.sampled();
+        let memory = &mut self.census.memory;
+        memory.peak_rss = memory.peak_rss.max(*rss_bytes);
+        let worker_rss = worker.map(|worker| worker.rss_bytes);
+        memory.worker_peak_rss = memory.worker_peak_rss.max(worker_rss.unwrap_or(0));
+        self.series
+            .push(event.at, *children, *rss_bytes, worker_rss);
+        if facts.opened > 0 && facts.load_finished.is_none() {
+            let helpers = self.census.alive(|role| !serves(role));
+            self.growth.sample(event.at, *worker, helpers);
+        }
+    }
+
+    /// Judges. Only the judgement of a finished recording is final.
+    pub fn finish(mut self) -> Judgement {
+        self.census.finish(&mut self.facts, &mut self.items);
+        let census = &mut self.census;
+        let mut findings = std::mem::take(&mut census.findings);
+        let work = settle_work(&self.facts, &self.items, &mut findings);
+        let books = Books {
+            roles: census.roles,
+            work,
+            processes_counted: census.counted,
+            items_counted: self.items.len(),
+        };
+        let processes = books.roles.sessions_own(census.peak);
+        let time_to_reap = census.reap.finish();
+        let facts = &self.facts;
+        let stalled = rules::stalled(facts);
+        let stalled_sessions = stalled.len() as u32;
+        let (growth, grown) = self.growth.finish(books.roles.all().leaked() > 0);
+        let measured = Measured {
+            peak_children: self.peak_children,
+            peak_rss: census.memory.peak_rss,
+            worker_rss: census.memory.worker_peak_rss,
+            time_to_reap_p95_ms: time_to_reap.p95,
+            spawned: processes.spawned,
+        };
+        let (thresholds, crossed) = rules::limits(&facts.expectations.limits, measured);
+        let blind = rules::blind(census.unseen_by_table, self.cross_check.differences);
+        let blind_count = blind.len() as u32;
+        let others = rules::twins(facts)
+            .into_iter()
+            .chain(rules::storm(facts, census.unattributed))
+            .chain(stalled)
+            .chain(rules::worker_died(&self.deaths))
+            .chain(grown)
+            .chain(crossed)
+            .chain(blind);
+        others.for_each(|found| findings.add(found));
+        let findings = findings.finish(&facts.expectations.known);
+        let unbalanced = books.balance().err();
+        let undecided = books.roles.all().undecided;
+        let doubts = self.doubts(undecided, work.pending, blind_count, unbalanced.clone());
+        let judged = verdict::judge(&self.facts.expectations, &findings, &doubts);
+        let memory = &self.census.memory;
+        let facts = &self.facts;
+        let mut failed_witnesses: Vec<(Source, String)> = facts
+            .failed
+            .iter()
+            .map(|(_, witness, reason)| (*witness, reason.clone()))
+            .collect();
+        failed_witnesses.sort();
+        failed_witnesses.dedup_by_key(|(witness, _)| *witness);
+        Judgement {
+            verdict: judged.verdict,
+            expected: facts.expectations.verdict,
+            as_expected: judged.as_expected,
+            reasons: judged.reasons,
+            unexpected: judged.unexpected,
+            sessions: SessionCounts {
+                planned: facts
+                    .run
+                    .as_ref()
+                    .map_or(facts.expectations.sessions, |run| run.sessions_planned),
+                opened: facts.opened,
+                ended: facts.ended,
+                stalled: stalled_sessions,
+            },
+            processes,
+            roles: books.roles,
+            work,
+            memory: MemoryFigures {
+                peak_rss_bytes: memory.peak_rss,
+                peak_pss_bytes: memory.peak_pss,
+                leaked_rss_bytes: memory.leaked_rss,
+                leaked_pss_bytes: memory.leaked_pss,
+                worker_peak_rss_bytes: memory.worker_peak_rss,
+                ballast: facts.run.as_ref().is_some_and(|run| run.ballast),
+            },
+            time_to_reap,
+            end_answer: self.end_answers.finish(),
+            found: verdict::counts(&findings),
+            findings,
+            thresholds,
+            forecast: forecast::forecast(facts, memory),
+            smallest_leak: self.smallest_leak(&growth),
+            run: self.facts.run.clone(),
+            failed_witnesses,
+            ticks: Ticks {
+                taken: self.ticks,
+                late: self.late_ticks,
+                lost: self.missed,
+            },
+            elapsed_ms: self.facts.horizon.as_millis(),
+            series: self.series.finish(),
+            unbalanced,
+        }
+    }
+
+    /// Why this run proves less than it should.
+    fn doubts(
+        &self,
+        undecided: u32,
+        pending: u32,
+        blind: u32,
+        unbalanced: Option<String>,
+    ) -> Vec<Doubt> {
+        let facts = &self.facts;
+        if self.events == 0 {
+            return vec![Doubt::Empty];
+        }
+        let mut doubts = Vec::new();
+        if facts.run_ended.is_none() {
+            doubts.push(Doubt::CutOff);
+        }
+        if facts.interrupted.is_some() {
+            doubts.push(Doubt::Interrupted);
+        }
+        let planned = facts.run.as_ref().map_or(0, |run| run.sessions_planned);
+        if planned > 0 && (facts.load_finished.is_none() || facts.opened < planned) {
+            doubts.push(Doubt::LoadUnfinished {
+                planned,
+                opened: facts.opened,
+            });
+        }
+        if self.ticks == 0 {
+            doubts.push(Doubt::NoSamples);
+        }
+        if self.lost_samples_matter() {
+            doubts.push(Doubt::SamplesLost { count: self.missed });
+        }
+        for (_, witness, reason) in &facts.failed {
+            if self.rests_on(*witness) {
+                doubts.push(Doubt::WitnessFailed {
+                    witness: *witness,
+                    reason: reason.clone(),
+                });
+            }
+        }
+        if let (Some(why), 1..) = (self.census.unsure, undecided) {
+            doubts.push(Doubt::Undecided {
+                count: undecided,
+                why,
+            });
+        }
+        if pending > 0 && !facts.expectations.allow_pending {
+            doubts.push(Doubt::Pending { count: pending });
+        }
+        if blind > 0 {
+            doubts.push(Doubt::Blind { count: blind });
+        }
+        let unread = self.items.unread();
+        if unread > 0 {
+            doubts.push(Doubt::StoreUnread { count: unread });
+        }
+        doubts.extend(unbalanced.map(Doubt::Unbalanced));
+        doubts
+    }
+
+    /// Whether lost samples leave a gap. Births and deaths between two samples are covered by the control socket and by the reaper,
+    /// and what outlives its session is there at the next sample as well; peaks are covered by nobody.
+    fn lost_samples_matter(&self) -> bool {
+        let Some(last) = self.last_missed else {
+            return false;
+        };
+        let facts = &self.facts;
+        let limits = &facts.expectations.limits;
+        let peaks = limits.peak_children.is_some()
+            || limits.peak_rss.is_some()
+            || limits.worker_rss.is_some();
+        let covered = [Source::Control, Source::Reaper]
+            .into_iter()
+            .all(|witness| facts.watches(witness) && !facts.had_failed(witness, RunTime::NEVER));
+        peaks || !covered || facts.moments.first_after(last).is_none()
+    }
+
+    /// Whether the verdict rests on a witness: the process table and the control socket have no substitute. The reaper has one in the
+    /// table, and the others only check.
+    fn rests_on(&self, witness: Source) -> bool {
+        match witness {
+            Source::Control | Source::Run | Source::Driver => true,
+            Source::Table | Source::Portable => witness == self.facts.main_table(),
+            Source::Reaper => !self.facts.watches(self.facts.main_table()),
+            Source::Cookie => false,
+        }
+    }
+
+    /// The smallest leak that this run could have seen.
+    fn smallest_leak(&self, growth: &GrowthSummary) -> String {
+        let facts = &self.facts;
+        if self.ticks == 0 {
+            return "nothing: the process table was never read".to_owned();
+        }
+        if facts.ended == 0 {
+            return "none of a session: no session ended".to_owned();
+        }
+        let grace = facts.expectations.grace_after(facts.expectations.end);
+        let lag = facts
+            .moments
+            .worst_lag(RunTime::START, RunTime::NEVER)
+            .min(grace);
+        let tick = facts.tick();
+        let least = Span::from_nanos(
+            grace
+                .as_nanos()
+                .saturating_add(lag.as_nanos())
+                .saturating_add(tick.as_nanos()),
+        );
+        let growth = match growth {
+            GrowthSummary::Judged => "growth of the worker was judged as well",
+            GrowthSummary::NotJudged => {
+                "growth of the worker was not judged: too few samples after warm-up"
+            }
+        };
+        format!(
+            "one process in {} that outlives its session by more than {} (grace {}, tick {}, lag up to {}); {growth}",
+            Count(u64::from(facts.ended), "session"),
+            units::span(least),
+            units::span(grace),
+            units::span(tick),
+            units::span(lag),
+        )
+    }
+}
+
+/// Settles the books of work, and reports what is a finding.
+fn settle_work(facts: &Facts, items: &Items, findings: &mut finding::Findings) -> Work {
+    let worker_lived = facts
+        .drained
+        .is_some_and(|(at, _)| facts.workers.at(at).is_some());
+    items.settle(facts.drained, worker_lived, |settled| {
+        let session = facts.sessions.get(settled.session);
+        let after = match session.ended {
+            Some(ended) => format!(" (session ended by {})", ended.end),
+            None => " (session not ended)".to_owned(),
+        };
+        let excused = if settled.blames {
+            ""
+        } else {
+            ", which speaks against nobody"
+        };
+        findings.add(Found {
+            rule: settled.bin,
+            shape: format!("{}{after}{excused}", settled.cause),
+            cause: settled.cause.to_owned(),
+            blames: settled.blames,
+            session: Some(session.name.clone()),
+            process: None,
+            expected: "answered once, and stored where that can be read back".to_owned(),
+            seen: format!("first of them {}", settled.marker),
+            by: None,
+            events: vec![settled.offered_seq],
+        });
+    })
+}

@@ -1,1 +1,62 @@
+//! What the harness asks of the operating system: one list of functions, one file per system that answers them.
+//!
+//! | item | what it gives |
+//! |---|---|
+//! | [`Pids`] | the pids that exist now |
+//! | [`Watched`], [`stat_of`] | one process, held open so that a reused pid cannot deceive: `open`, `stat`, `exit`, `signal`, `has_ended_fd` |
+//! | [`Endings`] | one file that becomes readable as soon as any watched process ends or is reaped |
+//! | [`HostPids`] | the pid of a watched process as the user's `ps` shows it |
+//! | [`dead_child`], [`reap`] | the children of this process that wait to be reaped |
+//! | [`command`], [`has_environment_entry`] | the command line and the environment of a process |
+//! | [`pss_bytes`], [`open_file_count`] | memory and open files of a process |
+//! | [`StdinHolderSearch`] | who holds the other end of a process's stdin |
+//! | [`memory_bytes`], [`page_size`], [`processor_time`], [`scheduling_wait`] | the machine, and what it spends on the harness |
+//! | [`shared_memory_file`] | memory that many processes map and that exists once |
+//! | [`become_subreaper`], [`die_with_parent`] | ties between a process and its parent |
+//!
+//! A process that has vanished is an ordinary case and never an error: functions that ask about one process give `None` then.
+//! Everything is asked at the moment of the call; nothing here waits, keeps a thread, or reads the clock.
 
+pub mod portable;
+pub mod proc_text;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+mod socket_diag;
+#[cfg(target_os = "linux")]
+pub use linux::*;
+
+#[cfg(any(test, not(target_os = "linux")))]
+pub mod unsupported;
+#[cfg(not(target_os = "linux"))]
+pub use unsupported::*;
+
+use std::io;
+
+use crate::process::ProcessIdentity;
+
+pub use proc_text::{Exit, ShortName, Stat};
+
+/// Who holds the other end of a process's stdin.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StdinHolders {
+    /// The holders, the process itself left out.
+    pub holders: Vec<ProcessIdentity>,
+    /// Whether the list is whole.
+    pub known: bool,
+}
+
+/// Whether an error says that the process it speaks of is gone.
+pub fn is_gone(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ESRCH) | Some(libc::ENOENT))
+}
+
+/// Turns "the process is gone" into `None`.
+fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -6,9 +6,9 @@
 //! from the next step that still makes sense.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::fmt;
-use std::future::Future;
+use std::fmt::Display;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,48 +17,59 @@ use std::time::Duration;
 use fake_claude::behaviour::Behaviour;
 use fake_claude::quantity::Span;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{interval, sleep, timeout};
 
 use super::order::{Order, Progress, Told};
+use super::rest::Rest;
 use crate::clock::Clock;
-use crate::driver::{self, Driver, Schedule};
-use crate::emitter::Emitter;
-use crate::isolation::inner::{self, Adopted, Command, OuterLink};
+use crate::driver::{self, Drain, Driver, Schedule};
+use crate::emitter::{self, Emitter};
+use crate::isolation::inner::{Adopted, Command, ToOuter, adopt};
+use crate::isolation::{UserLimits, die_with_parent};
 use crate::judge::{Expectations, Judge};
 use crate::platform;
 use crate::recording::Recorder;
-use crate::scenario::{FaultKind, Scenario};
-use crate::timeline::event::{Event, EventKind, RunFacts, Source};
-use crate::witness::{self, Scope, Switches, Witnesses};
-use crate::worker::{Exit, Place, RunFolder, System, Worker, WorkerError};
+use crate::scenario::{Fault, FaultKind, Scenario};
+use crate::timeline::event::{Event, EventKind, Isolation, RunFacts, Source};
+use crate::units::RunTime;
+use crate::witness::{self, Scope, Settings, Switches, Witnesses};
+use crate::worker::http::Client;
+use crate::worker::{Exit, Place, RunFolder, System, Worker};
 
 /// How often the outer process hears how the run goes.
 const TELL_EVERY: Duration = Duration::from_millis(250);
-/// How long the final cleaning may take.
-const CLEANING: Duration = Duration::from_secs(10);
+/// How many claudes of one session may live at once before a run needs more files than it asks for.
+const CLAUDES_OF_A_SESSION: u64 = 4;
+
+/// Why a run has no recording that could be judged.
+enum Ended {
+    /// The worker would not start.
+    WorkerWouldNotStart(String),
+    /// Our bug, or a machine that refuses what is needed.
+    Failed(String),
+}
 
 /// The inner process's `main`.
 pub fn inner() -> ExitCode {
-    let adopted = match inner::adopt() {
-        Ok(adopted) => adopted,
-        // Without the link to the outer process there is nobody to tell but whoever started this by hand.
-        Err(_) => return ExitCode::from(70),
-    };
+    // Without the link to the outer process there is nobody to tell.
+    let Ok(adopted) = adopt() else { return ExitCode::from(70) };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            adopted.outer.tell_last(&Told::Failed { message: format!("no runtime: {error}") });
-            return ExitCode::from(70);
-        }
+        Err(_) => return ExitCode::from(70),
     };
     LocalSet::new().block_on(&runtime, async {
-        let Adopted { plan, outer, .. } = &adopted;
-        let outcome = match serde_json::from_slice::<Order>(plan) {
-            Ok(order) => Inner::run(order, &adopted).await,
+        let Adopted { plan, outer, isolation, host_proc, user_limits } = adopted;
+        // Without the link there is nobody to work for.
+        let Ok((commands, to_outer)) = outer.open() else { return ExitCode::from(70) };
+        let outer = Outer { commands: tokio::sync::Mutex::new(commands), to_outer };
+        let outer = Rc::new(outer);
+        let place = Surroundings { isolation, host_proc, user_limits };
+        let told = match serde_json::from_slice::<Order>(&plan) {
+            Ok(order) => carry_out(order, place, &outer).await,
             Err(error) => Err(Ended::Failed(format!("the order is damaged: {error}"))),
         };
-        let (told, code) = match outcome {
+        let (told, code) = match told {
             Ok(interrupted) => (Told::Finished { interrupted }, 0),
             Err(Ended::WorkerWouldNotStart(message)) => (Told::WorkerWouldNotStart { message }, 4),
             Err(Ended::Failed(message)) => (Told::Failed { message }, 70),
@@ -66,4 +77,424 @@ pub fn inner() -> ExitCode {
         outer.tell(&told).await;
         ExitCode::from(code)
     })
+}
+
+/// The outer process, as the inner one sees it. Its end is this process's end; nobody has to look for it.
+struct Outer {
+    commands: tokio::sync::Mutex<mpsc::UnboundedReceiver<Command>>,
+    to_outer: ToOuter,
+}
+
+impl Outer {
+    async fn tell(&self, told: &Told) {
+        if let Ok(message) = serde_json::to_vec(told) {
+            // An outer process that is gone has ended this one already.
+            let _ = self.to_outer.send(&message).await;
+        }
+    }
+
+    /// The next request to stop.
+    async fn command(&self) -> Command {
+        match self.commands.lock().await.recv().await {
+            Some(command) => command,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What the place of the run gives.
+struct Surroundings {
+    isolation: Isolation,
+    host_proc: Option<OwnedFd>,
+    user_limits: UserLimits,
+}
+
+/// Carries a run out. Gives whether it was stopped early.
+async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Result<bool, Ended> {
+    let (scenario, _) = Scenario::parse_with(&order.scenario_file, &order.scenario, &[]).map_err(|error| failed("the order's scenario", &error))?;
+    let clock = Clock::start();
+    let (emitter, facts) = Emitter::channel(clock);
+    let (passed_on, to_recorder) = mpsc::channel(emitter::CAPACITY);
+    let recording = order.out.join("recording");
+    let adapter = order.worker.adapter.to_toml();
+    let recorder = Recorder::start(&recording, &order.manifest, &order.scenario, &adapter, to_recorder)
+        .map_err(|error| failed("the recording cannot be written", &error))?;
+    let expectations = Expectations::of(&scenario);
+    let following = Following::start(facts, passed_on, expectations);
+
+    let run = Run::prepare(&order, scenario, place, &emitter, following.state.clone(), outer)?;
+    let outcome = run.live().await;
+    run.close().await;
+    drop(run);
+    drop(emitter);
+    following.finish().await;
+    // Joining waits for the disk alone: every emitter is gone.
+    recorder.finish().map_err(|error| failed("the recording could not be finished", &error))?;
+    outcome
+}
+
+fn failed(what: &str, error: &dyn Display) -> Ended {
+    Ended::Failed(format!("{what}: {error}"))
+}
+
+/// What is followed while facts pass by.
+struct Followed {
+    rest: Rest,
+    live: Judge,
+    expectations: Expectations,
+}
+
+/// The task through which every fact passes on its way to the recorder.
+struct Following {
+    state: Rc<RefCell<Followed>>,
+    task: JoinHandle<()>,
+}
+
+impl Following {
+    fn start(mut facts: mpsc::Receiver<Event>, recorder: mpsc::Sender<Event>, expectations: Expectations) -> Self {
+        let live = Judge::new(&expectations);
+        let state = Rc::new(RefCell::new(Followed { rest: Rest::default(), live, expectations }));
+        let followed = Rc::clone(&state);
+        let task = spawn_local(async move {
+            while let Some(event) = facts.recv().await {
+                followed.borrow_mut().see(&event);
+                if recorder.send(event).await.is_err() {
+                    // The recorder is gone and says why itself; whoever emits must still not wait for ever.
+                    while facts.recv().await.is_some() {}
+                }
+            }
+        });
+        Self { state, task }
+    }
+
+    async fn finish(self) {
+        // A panic in it is a bug of ours that the recording shows by its missing end.
+        let _ = self.task.await;
+    }
+}
+
+impl Followed {
+    fn see(&mut self, event: &Event) {
+        let grace_ends = match &event.event {
+            EventKind::SessionEnded { end, .. } => event.at + self.expectations.grace_after(*end),
+            _ => RunTime::START,
+        };
+        self.rest.see(event, grace_ends);
+        self.live.see(event);
+    }
+}
+
+/// Why a phase of a run ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// The user asked: stop, clean up, report.
+    Asked,
+    /// The user asked again: at once.
+    AtOnce,
+    /// The run took longer than it may.
+    TimedOut,
+}
+
+/// One run, prepared.
+struct Run {
+    order: Order,
+    scenario: Scenario,
+    schedule: Rc<Schedule>,
+    witnesses: Rc<Witnesses>,
+    worker: Rc<Worker>,
+    folder: RunFolder,
+    emitter: Emitter,
+    followed: Rc<RefCell<Followed>>,
+    outer: Rc<Outer>,
+    phase: Rc<Cell<&'static str>>,
+    /// Whether the grace of every session was waited for.
+    grace_passed: Cell<bool>,
+    tasks: RefCell<Vec<JoinHandle<()>>>,
+}
+
+impl Run {
+    fn prepare(
+        order: &Order,
+        scenario: Scenario,
+        place: Surroundings,
+        emitter: &Emitter,
+        followed: Rc<RefCell<Followed>>,
+        outer: &Rc<Outer>,
+    ) -> Result<Self, Ended> {
+        let fail = |error: &dyn Display| Ended::Failed(error.to_string());
+        let scale = scenario.run.time_scale;
+        let schedule = Rc::new(Schedule::new(&scenario.load, &scenario.mix, scenario.seed, scale));
+        let per_session = u64::from(scenario.load.prompts).max(1) + CLAUDES_OF_A_SESSION + u64::from(scenario.claude.storm);
+        witness::check_files(u64::from(scenario.load.sessions) * per_session).map_err(|error| fail(&error))?;
+        let witnesses = Witnesses::start(
+            Settings {
+                scope: if place.isolation.pid_namespace { Scope::Everything } else { Scope::DescendantsOf(std::process::id()) },
+                host_proc: place.host_proc,
+                tick: scenario.run.tick,
+                switches: Switches::default(),
+                cookie: Some(order.cookie.clone()),
+                control_folder: Some(order.folder.join("control")),
+                role: {
+                    let adapter = order.worker.adapter.clone();
+                    Box::new(move |command| adapter.role_of(command))
+                },
+                behaviour: behaviour_of(&scenario, &schedule),
+            },
+            emitter,
+        )
+        .map_err(|error| fail(&error))?;
+        let socket = witnesses.control_socket().ok_or_else(|| Ended::Failed("there is no control socket".to_owned()))?;
+        let folder = RunFolder::prepare(&order.folder, &order.fake_claude, socket).map_err(|error| fail(&error))?;
+        let at = Place {
+            folder: folder.clone(),
+            own_network: place.isolation.network_namespace,
+            time_scale: scale,
+            environment: vec![(witness::COOKIE_VARIABLE.to_owned(), order.cookie.clone())],
+        };
+        let worker = Worker::new(order.worker.clone(), at, system(&witnesses, *emitter.clock(), place.user_limits), emitter.clone()).map_err(|error| fail(&error))?;
+        let facts = RunFacts {
+            isolation: place.isolation,
+            witnesses: Switches::default().sources(),
+            sessions_planned: scenario.load.sessions,
+            tick: scenario.run.tick,
+            memory_bytes: platform::memory_bytes(),
+            ballast: scenario.claude.rss.is_some() || scenario.mix.iter().any(|mix| mix.behaviour.rss.is_some()),
+            time_scale: scale,
+            compress: scenario.load.compress,
+        };
+        let emitter = emitter.of(Source::Run);
+        emitter.emit_first(EventKind::RunStarted(facts));
+        Ok(Self {
+            order: order.clone(),
+            scenario,
+            schedule,
+            witnesses,
+            worker: Rc::new(worker),
+            folder,
+            emitter,
+            followed,
+            outer: Rc::clone(outer),
+            phase: Rc::new(Cell::new("starting the worker")),
+            grace_passed: Cell::new(false),
+            tasks: RefCell::default(),
+        })
+    }
+
+    /// The life of the run, whatever stops it early.
+    async fn live(&self) -> Result<bool, Ended> {
+        self.witnesses.begin_sampling();
+        self.tell_progress();
+        let stop = tokio::select! {
+            biased;
+            stop = self.stopped() => Some(stop),
+            started = self.worker.start() => {
+                if let Err(error) = started {
+                    self.witnesses.end_everything().await;
+                    return Err(Ended::WorkerWouldNotStart(error.to_string()));
+                }
+                None
+            }
+        };
+        let stop = match stop {
+            Some(stop) => Some(stop),
+            None => tokio::select! {
+                biased;
+                stop = self.stopped() => Some(stop),
+                () = self.load_and_wait() => None,
+            },
+        };
+        // A run that took too long shows it by what is missing: the end of the load, the drain, the grace.
+        if matches!(stop, Some(Stop::Asked | Stop::AtOnce)) {
+            self.emitter.emit(EventKind::Interrupted).await;
+        }
+        if !matches!(stop, Some(Stop::AtOnce)) {
+            tokio::select! {
+                () = self.end_in_order() => {}
+                () = self.stopped_at_once() => {}
+            }
+        }
+        self.phase.set("cleaning up");
+        self.witnesses.end_everything().await;
+        self.emitter.emit(EventKind::RunEnded).await;
+        Ok(matches!(stop, Some(Stop::Asked | Stop::AtOnce)))
+    }
+
+    /// The load, the drain, the reading back, and the grace.
+    async fn load_and_wait(&self) {
+        self.phase.set("load");
+        let faults = spawn_local(strike(Rc::clone(&self.worker), self.scenario.faults.clone(), self.scenario.run.time_scale));
+        let adapter = Rc::new(self.order.worker.adapter.clone());
+        let driver = Driver::new(
+            Rc::clone(&self.schedule),
+            Rc::clone(&adapter),
+            self.worker.address(),
+            self.worker.life(),
+            self.folder.cwd(),
+            self.scenario.run.request_timeout,
+            &self.emitter,
+        );
+        Rc::new(driver).drive().await;
+        self.phase.set("waiting for rest");
+        let mut client = Client::new(self.worker.address());
+        let rest = Drain {
+            quiet: self.scenario.run.quiet,
+            deadline: self.scenario.run.drain,
+            last_activity: &|| self.followed.borrow().rest.last_activity,
+            owed: &|| self.followed.borrow().rest.owed(),
+        };
+        driver::drained(&rest, &adapter, &mut client, &self.emitter).await;
+        self.phase.set("reading stored work back");
+        driver::read_back(&adapter, &mut client, &self.schedule.marker_prefix(), &self.emitter).await;
+        // Faults that are planned for later than the end of the load strike a worker at rest.
+        let _ = faults.await;
+        self.phase.set("waiting for the grace to pass");
+        self.wait_for_grace().await;
+        self.grace_passed.set(true);
+    }
+
+    /// Waits until the grace of every session has passed, or until nothing is left that could outlive it.
+    async fn wait_for_grace(&self) {
+        // One more sample must be taken after the grace, and it may be late.
+        let margin = Span::from_nanos(2 * self.scenario.run.tick.as_nanos() + Span::from_millis(50).as_nanos());
+        loop {
+            let left = self.emitter.clock().until(self.followed.borrow().rest.grace_ends + margin);
+            if left.is_zero() || !self.anything_left() {
+                return;
+            }
+            // Whatever changes may have been the last one; nothing changing is what the grace waits for.
+            let _ = timeout(left, self.witnesses.change()).await;
+        }
+    }
+
+    /// Whether any process lives that owes its end to a session, or any is dead and not waited for.
+    fn anything_left(&self) -> bool {
+        let view = self.witnesses.view();
+        view.children > 0 || view.zombies > 0
+    }
+
+    /// What follows the load: examination, stop, the time for children to follow.
+    async fn end_in_order(&self) {
+        self.phase.set("examining what is left");
+        self.witnesses.examine(&self.witnesses.living()).await;
+        if self.grace_passed.get() {
+            self.emitter.emit(EventKind::GracePassed).await;
+        }
+        self.phase.set("stopping the worker");
+        // A worker that will not go is ended by the final cleaning; the recording shows that it did not go by itself.
+        let _ = self.worker.stop().await;
+        let scale = self.scenario.run.time_scale;
+        let residue = self.emitter.clock().now() + self.scenario.expect.residue_grace.divided(scale).max(Span::from_millis(300));
+        loop {
+            let left = self.emitter.clock().until(residue);
+            if left.is_zero() || self.witnesses.living().is_empty() {
+                break;
+            }
+            let _ = timeout(left, self.witnesses.change()).await;
+        }
+        self.emitter.emit(EventKind::ResiduePassed).await;
+    }
+
+    /// Waits for a reason to stop early.
+    async fn stopped(&self) -> Stop {
+        tokio::select! {
+            command = self.outer.command() => match command {
+                Command::Stop => Stop::Asked,
+                Command::StopNow => Stop::AtOnce,
+            },
+            () = sleep(self.scenario.run.timeout.into()) => Stop::TimedOut,
+        }
+    }
+
+    /// Waits for the request to stop at once.
+    async fn stopped_at_once(&self) {
+        while self.outer.command().await == Command::Stop {}
+    }
+
+    /// Tells the outer process how the run goes, now and then.
+    fn tell_progress(&self) {
+        let (outer, witnesses, followed, phase) =
+            (Rc::clone(&self.outer), Rc::clone(&self.witnesses), Rc::clone(&self.followed), Rc::clone(&self.phase));
+        let sessions = self.scenario.load.sessions;
+        let telling = spawn_local(async move {
+            let mut ticks = interval(TELL_EVERY);
+            loop {
+                ticks.tick().await;
+                let view = witnesses.view();
+                let progress = Progress {
+                    phase: phase.get().to_owned(),
+                    sessions_done: followed.borrow().rest.sessions_done,
+                    sessions,
+                    children: view.children,
+                    rss_bytes: view.rss_bytes,
+                    leftovers: followed.borrow().live.leftovers(),
+                };
+                outer.tell(&Told::Progress(progress)).await;
+            }
+        });
+        self.tasks.borrow_mut().push(telling);
+    }
+
+    /// Ends what still runs beside the run, so that every emitter is gone.
+    async fn close(&self) {
+        for task in self.tasks.borrow_mut().drain(..) {
+            task.abort();
+        }
+        self.witnesses.close().await;
+    }
+}
+
+/// The planned faults, in their order.
+async fn strike(worker: Rc<Worker>, mut faults: Vec<Fault>, scale: f64) {
+    faults.sort_by_key(|fault| fault.at);
+    let mut passed = Span::ZERO;
+    for fault in faults {
+        let at = fault.at.divided(scale);
+        sleep(Duration::from_nanos(at.as_nanos().saturating_sub(passed.as_nanos()))).await;
+        passed = at;
+        // What a fault does to the worker is seen by the witnesses; that it could not be done, by its absence.
+        let _ = match fault.what {
+            FaultKind::Sigterm => worker.strike(libc::SIGTERM).await,
+            FaultKind::Sigkill => worker.strike(libc::SIGKILL).await,
+            FaultKind::Restart => worker.restart().await,
+        };
+    }
+}
+
+/// How the fake of a session behaves.
+fn behaviour_of(scenario: &Scenario, schedule: &Rc<Schedule>) -> Box<dyn FnMut(Option<&str>) -> Behaviour> {
+    let scale = scenario.run.time_scale;
+    let base = scenario.claude.clone().scaled(scale);
+    let mixed: Vec<_> = scenario.mix.iter().map(|mix| mix.behaviour.clone().scaled(scale)).collect();
+    let schedule = Rc::clone(schedule);
+    Box::new(move |session| {
+        let mix = session.and_then(|session| schedule.mix_of(session)).and_then(|index| mixed.get(index));
+        mix.unwrap_or(&base).clone()
+    })
+}
+
+/// What the worker asks of the operating system, answered by the witnesses.
+fn system(witnesses: &Rc<Witnesses>, clock: Clock, user_limits: UserLimits) -> System {
+    let own_pid = std::process::id();
+    let (identity, exit, signal) = (Rc::clone(witnesses), Rc::clone(witnesses), Rc::clone(witnesses));
+    System {
+        before_exec: Arc::new(move || {
+            user_limits.restore()?;
+            die_with_parent(own_pid)
+        }),
+        identity: Rc::new(move |pid| {
+            let process = identity.started(pid).map_err(io::Error::other)?;
+            identity.set_worker(process);
+            Ok(process)
+        }),
+        exit: Rc::new(move |process| {
+            let (tell, told) = watch::channel(None);
+            let witnesses = Rc::clone(&exit);
+            spawn_local(async move {
+                let end = witnesses.exit_of(process).await;
+                tell.send_replace(Some(Exit { at: clock.now(), code: end.code, signal: end.signal }));
+            });
+            told
+        }),
+        signal: Rc::new(move |process, number| signal.signal_soon(process, number)),
+    }
 }

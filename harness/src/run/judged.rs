@@ -46,13 +46,10 @@ pub fn judge(folder: &Path, changes: &[String], known: BTreeSet<String>) -> Resu
     let recording = Recording::open(folder)?;
     let manifest = &recording.manifest;
     let (scenario, _) = Scenario::parse_with(&manifest.scenario_file, &recording.scenario, changes)?;
-    let mut judge = Judge::new(&Expectations::of(&scenario).with_known(known));
+    let mut judge = Judge::new(&Expectations::of(&scenario).with_baseline(known));
     let mut events = recording.events()?;
     for event in events.by_ref() {
         judge.see(&event);
-    }
-    if let Some(damage) = events.damage() {
-        judge.damaged(damage);
     }
     let identity = RunIdentity {
         scenario: scenario.name.clone(),

@@ -8,8 +8,9 @@ mod inner;
 pub mod judged;
 mod outer;
 mod order;
+mod rest;
 
 pub use inner::inner;
-pub use judged::{Judged, judge};
-pub use order::{INNER, Order, Progress, Told};
-pub use outer::{RunError, Stopped, run};
+pub use judged::{Judged, JudgedError, judge};
+pub use order::{Order, Progress, Told};
+pub use outer::{PlaceWanted, RunError, Shown, Stopped, run};

@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::recording::Manifest;
 use crate::worker::ResolvedWorker;
 
-/// The first argument of the inner process.
-pub const INNER: &str = "__inner";
-
 /// What the outer process asks of the inner one: everything that a run needs, looked up and checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
@@ -25,6 +22,8 @@ pub struct Order {
     pub out: PathBuf,
     /// The run's own temporary folder: the worker's home and data, the fake's executable, the control socket.
     pub folder: PathBuf,
+    /// The run's id, which its processes carry in their environment.
+    pub cookie: String,
     /// The program that plays `claude`.
     pub fake_claude: PathBuf,
 }

@@ -1,0 +1,317 @@
+//! One session: opens, does its steps, ends.
+//!
+//! What the worker refuses with an answer does not stop a session: the hooks of real users do not stop each other either. What does
+//! is an answer that never comes, and one without which no later request can be made. Such a session is stalled; it still ends in
+//! its own way where that is possible, and its end is stated in any case, so that what it had started is judged.
+
+use std::fs;
+
+use serde_json::Value;
+use tokio::time::{sleep, timeout};
+
+use super::{Driver, SessionPlan, Step};
+use crate::scenario::End;
+use crate::timeline::event::EventKind;
+use crate::units::RunTime;
+use crate::worker::Life;
+use crate::worker::adapter::{Disconnect, Moment, Request};
+use crate::worker::http::{Answer, Client, Failure};
+use crate::worker::template::{Unset, Variables};
+
+/// How much of an answer is kept as the reason of a refusal.
+const REASON_CHARACTERS: usize = 200;
+
+/// What a stalled session waited for.
+struct Stall(String);
+
+pub(super) struct Session<'a> {
+    driver: &'a Driver,
+    plan: SessionPlan,
+    client: Client,
+    variables: Variables,
+    opened: bool,
+    accepted: Vec<String>,
+    answered_at: RunTime,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(driver: &'a Driver, plan: SessionPlan) -> Self {
+        Self {
+            client: Client::new(driver.address),
+            variables: Variables::default(),
+            opened: false,
+            accepted: Vec::new(),
+            answered_at: driver.now(),
+            driver,
+            plan,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let done = self.work().await;
+        if let Err(Stall(waiting_for)) = &done {
+            self.emit(EventKind::SessionStalled { session: self.plan.id.clone(), waiting_for: waiting_for.clone() }).await;
+        } else if self.plan.end != End::Abandon && !self.plan.linger.is_zero() {
+            sleep(self.plan.linger.into()).await;
+        }
+        self.end(done.is_err()).await;
+    }
+
+    async fn work(&mut self) -> Result<(), Stall> {
+        let cwd = self.driver.cwd.join(self.plan.number.to_string());
+        fs::create_dir_all(&cwd).map_err(|cause| Stall(format!("its folder {}: {cause}", cwd.display())))?;
+        self.variables.set("session", self.plan.id.as_str());
+        self.variables.set("project", self.plan.project.as_str());
+        self.variables.set("cwd", cwd.to_string_lossy().into_owned());
+        let driver = self.driver;
+        for request in &driver.adapter.open {
+            self.plain(request).await?;
+        }
+        for index in 0..self.plan.steps.len() {
+            let step = self.plan.steps[index].clone();
+            if !step.pause.is_zero() {
+                sleep(step.pause.into()).await;
+            }
+            self.step(&step).await?;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), Stall> {
+        self.set_item(step.moment, step.prompt, &step.marker);
+        let driver = self.driver;
+        for request in driver.adapter.moment(step.moment) {
+            if request.work {
+                self.hand_over(request, step).await?;
+            } else {
+                self.plain(request).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_item(&mut self, moment: Moment, prompt: u32, marker: &str) {
+        self.variables.set("marker", marker);
+        self.variables.set("number", prompt);
+        if moment == Moment::Prompt {
+            self.variables.set("prompt", format!("Please take care of item {marker} and say when it is done."));
+        }
+    }
+
+    /// A request that hands no work over. Without its success the session cannot go on.
+    async fn plain(&mut self, request: &Request) -> Result<(), Stall> {
+        if self.left_out(request) {
+            return Ok(());
+        }
+        let (path, body) = self.render(request)?;
+        let answer = loop {
+            match self.exchange(request, &path, body.as_ref()).await {
+                Ok(answer) => break answer,
+                // Cut off by a planned restart; nobody counts these requests, so it is made again.
+                Err(_) if self.away() => {}
+                Err(failure) => return Err(stall(request, &path, &failure.to_string())),
+            }
+        };
+        if !answer.is_success() {
+            return Err(stall(request, &path, &format!("{} {}", answer.status, answer.text(REASON_CHARACTERS))));
+        }
+        self.capture(request, &answer);
+        Ok(())
+    }
+
+    /// The request that hands a work item over.
+    async fn hand_over(&mut self, request: &Request, step: &Step) -> Result<(), Stall> {
+        if self.left_out(request) {
+            return Ok(());
+        }
+        let (path, body) = self.render(request)?;
+        let item = step.marker.clone();
+        self.open().await;
+        self.offer(&item, step.moment).await;
+        match self.exchange(request, &path, body.as_ref()).await {
+            Err(failure) => {
+                self.emit(EventKind::WorkUnknown { item, reason: failure.to_string() }).await;
+                // A planned restart costs the item that it cut off, not the session.
+                if !self.away() {
+                    return Err(stall(request, &path, &failure.to_string()));
+                }
+            }
+            Ok(answer) if !answer.is_success() => {
+                let reason = answer.text(REASON_CHARACTERS);
+                self.emit(EventKind::WorkRefused { item, status: answer.status, reason }).await;
+            }
+            Ok(answer) => match skipped(request, &answer) {
+                Some(reason) => self.emit(EventKind::WorkSkipped { item, reason }).await,
+                None => {
+                    self.emit_at(self.answered_at, EventKind::WorkAccepted { item: item.clone() }).await;
+                    self.accepted.push(item);
+                    self.capture(request, &answer);
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn left_out(&self, request: &Request) -> bool {
+        request.unless.iter().any(|(name, value)| self.variables.get(name) == Some(value))
+    }
+
+    fn render(&self, request: &Request) -> Result<(String, Option<Value>), Stall> {
+        let missing = |Unset(name)| Stall(format!("`{name}`, which no answer held, for {} {}", request.method.name(), request.path.source()));
+        let path = request.path.render_path(&self.variables).map_err(missing)?;
+        let body = request.body.as_ref().map(|body| body.render(&self.variables)).transpose().map_err(missing)?;
+        Ok((path, body))
+    }
+
+    fn capture(&mut self, request: &Request, answer: &Answer) {
+        if request.capture.is_empty() {
+            return;
+        }
+        let answer = answer.json();
+        for (name, place) in &request.capture {
+            match place.of(&answer) {
+                Some(value) => self.variables.set(name, value.clone()),
+                None => self.variables.unset(name),
+            }
+        }
+    }
+
+    /// Sends a request. While the worker is away for a planned restart it waits; a connection that is refused just then is tried again,
+    /// because nothing was sent.
+    async fn exchange(&mut self, request: &Request, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+        self.open().await;
+        let patience = self.driver.request_timeout.into();
+        loop {
+            self.there().await?;
+            match self.client.send(request.method, path, body, patience).await {
+                Err(Failure::Refused) if self.away() => {}
+                outcome => {
+                    self.answered_at = self.driver.now();
+                    return outcome;
+                }
+            }
+        }
+    }
+
+    /// Whether the worker is away for a planned restart.
+    fn away(&self) -> bool {
+        *self.driver.life.borrow() == Life::Away
+    }
+
+    /// Waits until the worker is there.
+    async fn there(&self) -> Result<(), Failure> {
+        let patience = self.driver.request_timeout;
+        let mut life = self.driver.life.clone();
+        let settled = life.wait_for(|life| matches!(life, Life::Ready | Life::Gone));
+        match timeout(patience.into(), settled).await {
+            Ok(Ok(life)) if *life == Life::Ready => Ok(()),
+            Ok(_) => Err(Failure::Broken("the worker is gone".to_owned())),
+            Err(_) => Err(Failure::TimedOut(patience)),
+        }
+    }
+
+    async fn open(&mut self) {
+        if !self.opened {
+            self.opened = true;
+            self.emit(EventKind::SessionOpened { session: self.plan.id.clone() }).await;
+        }
+    }
+
+    async fn offer(&self, item: &str, moment: Moment) {
+        let (session, item, kind) = (self.plan.id.clone(), item.to_owned(), moment.kind());
+        self.emit(EventKind::WorkOffered { session, item, kind }).await;
+    }
+
+    async fn end(&mut self, stalled: bool) {
+        let driver = self.driver;
+        let ends = &driver.adapter.ends;
+        match (self.plan.end, &ends.complete, &ends.abort, ends.disconnect) {
+            (End::Complete, Some(requests), _, _) => self.say_end(requests).await,
+            (End::Abort, _, Some(requests), _) => {
+                for item in std::mem::take(&mut self.accepted) {
+                    self.emit(EventKind::WorkAborted { item }).await;
+                }
+                self.say_end(requests).await;
+            }
+            (End::Disconnect, _, _, Some(disconnect)) if !stalled => self.break_off(disconnect).await,
+            // The last answer was the last thing that was heard of it. A stalled session is given up now.
+            _ if !stalled => self.ended_at(self.answered_at).await,
+            _ => self.ended_at(driver.now()).await,
+        }
+    }
+
+    /// Sends the requests that end a session, as far as they can be made.
+    async fn say_end(&mut self, requests: &[Request]) {
+        let began = self.driver.now();
+        self.ended_at(began).await;
+        let mut status = None;
+        for request in requests {
+            if self.left_out(request) {
+                continue;
+            }
+            let Ok((path, body)) = self.render(request) else { break };
+            if *self.driver.life.borrow() == Life::Gone {
+                break;
+            }
+            status = Some(self.exchange(request, &path, body.as_ref()).await.ok().map(|answer| answer.status));
+            if !matches!(status, Some(Some(200..300))) {
+                break;
+            }
+        }
+        if let Some(status) = status {
+            let after = self.driver.now().since(began);
+            self.emit(EventKind::EndAnswered { session: self.plan.id.clone(), status, after }).await;
+        }
+    }
+
+    /// Closes the connection in the middle of one more work request. That item is the driver's own doing: aborted.
+    async fn break_off(&mut self, disconnect: Disconnect) {
+        let driver = self.driver;
+        let item = self.plan.next_marker(disconnect.during);
+        let request = driver.adapter.moment(disconnect.during).iter().find(|request| request.work);
+        if let Some(request) = request {
+            self.set_item(disconnect.during, driver.schedule.load().prompts, &item);
+            if let Ok((path, body)) = self.render(request) {
+                self.offer(&item, disconnect.during).await;
+                let patience = driver.request_timeout.into();
+                let broken = self.client.break_off(request.method, &path, body.as_ref(), disconnect.after, patience).await;
+                self.client.close();
+                let event = match broken {
+                    Ok(()) => EventKind::WorkAborted { item },
+                    Err(failure) => EventKind::WorkUnknown { item, reason: failure.to_string() },
+                };
+                self.emit(event).await;
+            }
+        }
+        self.ended_at(driver.now()).await;
+    }
+
+    async fn ended_at(&self, at: RunTime) {
+        self.emit_at(at, EventKind::SessionEnded { session: self.plan.id.clone(), end: self.plan.end }).await;
+    }
+
+    async fn emit(&self, event: EventKind) {
+        self.driver.emitter.emit(event).await;
+    }
+
+    async fn emit_at(&self, at: RunTime, event: EventKind) {
+        self.driver.emitter.emit_at(at, event).await;
+    }
+}
+
+fn stall(request: &Request, path: &str, instead: &str) -> Stall {
+    Stall(format!("an answer to {} {path}: {instead}", request.method.name()))
+}
+
+/// Why an item is skipped, if the answer says that it is.
+fn skipped(request: &Request, answer: &Answer) -> Option<String> {
+    let rule = request.skipped.as_ref()?;
+    let answer = answer.json();
+    rule.at.of(&answer).filter(|value| rule.is.contains(value))?;
+    let reason = rule.reason.as_ref().and_then(|place| place.of(&answer));
+    Some(match reason {
+        Some(Value::String(reason)) => reason.chars().take(REASON_CHARACTERS).collect(),
+        Some(reason) => reason.to_string(),
+        None => String::new(),
+    })
+}

@@ -1,0 +1,246 @@
+//! Why a process leaked or ended, from evidence alone. What the evidence does not show is called unknown.
+
+use std::fmt;
+
+use fake_claude::control::Why;
+
+/// Why something was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Nobody, or nobody successfully, ended a process that had to go.
+    NotEnded {
+        /// How it was told to go.
+        told: Told,
+        /// What became of its stdin.
+        stdin: Stdin,
+        /// What sets it apart from a plain child of the worker.
+        lineage: Lineage,
+    },
+    /// A process is dead and its parent has not waited for it.
+    NotWaitedFor {
+        /// Whether the parent is the worker itself.
+        by_worker: bool,
+    },
+    /// A process was ended from outside.
+    Killed {
+        /// By which signal, where that is known.
+        signal: Option<i32>,
+        /// By whom.
+        by: Sender,
+        /// Whether it had work under way.
+        working: bool,
+    },
+    /// Its stdin was closed while it had work, and the work stayed unfinished.
+    StdinClosed,
+    /// It ended by itself.
+    EndedItself {
+        /// Whether the scenario had told it to.
+        planned: bool,
+        /// Why, in its own words, where it spoke.
+        why: Option<Why>,
+    },
+    /// The evidence does not show it.
+    Unknown,
+}
+
+/// How a process was told to go before it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// No signal reached it.
+    Never,
+    /// A signal reached it, and it ignored that.
+    Ignored {
+        /// The signal.
+        signal: i32,
+        /// Who sent it.
+        by: Sender,
+    },
+    /// A signal reached it that it obeys, and it is still there.
+    Slow {
+        /// The signal.
+        signal: i32,
+        /// Who sent it.
+        by: Sender,
+    },
+    /// It does not report signals, so nobody knows.
+    Unseen,
+}
+
+/// What became of a process's stdin before it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stdin {
+    /// The worker holds the other end.
+    HeldByWorker,
+    /// A process of the run other than the worker holds it: it inherited it.
+    HeldBySibling,
+    /// Somebody else holds it.
+    HeldByStranger,
+    /// It ended, the process saw that, and stayed.
+    EndedAndSeen,
+    /// Nobody holds it, and the process has not noticed.
+    EndedUnseen,
+    /// It has not ended, but who holds it is not known.
+    OpenByUnknown,
+    /// Nothing is known.
+    Unknown,
+}
+
+/// What sets a leaked process apart from a plain child of the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lineage {
+    /// It is one.
+    Plain,
+    /// Its wrapper was ended, and it was not.
+    WrapperEnded,
+    /// The process that started it was ended, and it was not.
+    StarterEnded,
+    /// Another process of its session started it, and lives too.
+    StarterLives,
+    /// It moved into a session of its own, where signals to the group miss it.
+    OwnSession,
+    /// The worker that started it is gone; a later one runs.
+    WorkerRestarted,
+}
+
+/// Who sent a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sender {
+    /// The worker.
+    Worker,
+    /// The harness.
+    Harness,
+    /// The process that started it.
+    Starter,
+    /// Another process of the run.
+    Sibling,
+    /// A process outside of the run, or the kernel.
+    Outside,
+    /// A process that the run does not know.
+    Stranger,
+    /// Nobody saw who.
+    Unknown,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NotEnded {
+                told,
+                stdin,
+                lineage,
+            } => {
+                write!(f, "{lineage}{told}")?;
+                match stdin {
+                    Stdin::Unknown => Ok(()),
+                    _ => write!(f, ", {stdin}"),
+                }
+            }
+            Self::NotWaitedFor { by_worker: true } => f.write_str("the worker never waited for it"),
+            Self::NotWaitedFor { by_worker: false } => {
+                f.write_str("its parent, not the worker, never waited for it")
+            }
+            Self::Killed {
+                signal,
+                by,
+                working,
+            } => {
+                match signal {
+                    Some(signal) => write!(f, "ended by {} from {by}", SignalName(signal))?,
+                    None => write!(f, "killed, {by}")?,
+                }
+                if working {
+                    f.write_str(", with work under way")?;
+                }
+                Ok(())
+            }
+            Self::StdinClosed => f.write_str("its stdin was closed while it had work under way"),
+            Self::EndedItself { planned, why } => {
+                f.write_str("ended by itself with work under way")?;
+                if planned {
+                    return f.write_str(", as the scenario told it to");
+                }
+                match why {
+                    Some(Why::Refused) => f.write_str(": it refused its arguments or its input"),
+                    Some(_) | None => Ok(()),
+                }
+            }
+            Self::Unknown => f.write_str("cause unknown"),
+        }
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Never => f.write_str("never signalled"),
+            Self::Ignored { signal, by } => {
+                write!(f, "ignored {} from {by}", SignalName(signal))
+            }
+            Self::Slow { signal, by } => {
+                write!(f, "still there after {} from {by}", SignalName(signal))
+            }
+            Self::Unseen => f.write_str("signals unknown"),
+        }
+    }
+}
+
+impl fmt::Display for Stdin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::HeldByWorker => "stdin still held open by the worker",
+            Self::HeldBySibling => "stdin still held open by a sibling that inherited it",
+            Self::HeldByStranger => "stdin still held open by a process outside of the run",
+            Self::EndedAndSeen => "stayed after its stdin had ended",
+            Self::EndedUnseen => "stdin closed, which it has not noticed",
+            Self::OpenByUnknown => "stdin still open, holder unknown",
+            Self::Unknown => "stdin unknown",
+        })
+    }
+}
+
+impl fmt::Display for Lineage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "",
+            Self::WrapperEnded => "its wrapper was ended and it was not, ",
+            Self::StarterEnded => "the process that started it was ended and it was not, ",
+            Self::StarterLives => "started by a process that still lives, ",
+            Self::OwnSession => "in a process session of its own, ",
+            Self::WorkerRestarted => "left by a worker that is gone, ",
+        })
+    }
+}
+
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Worker => "the worker",
+            Self::Harness => "the harness",
+            Self::Starter => "the process that started it",
+            Self::Sibling => "another process of the run",
+            Self::Outside => "outside of the run",
+            Self::Stranger => "an unknown process",
+            Self::Unknown => "sender unknown",
+        })
+    }
+}
+
+/// A signal's name, the same on every Unix that this runs on; its number where there is no such name.
+pub(super) struct SignalName(pub i32);
+
+impl fmt::Display for SignalName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            1 => "SIGHUP",
+            2 => "SIGINT",
+            3 => "SIGQUIT",
+            6 => "SIGABRT",
+            9 => "SIGKILL",
+            11 => "SIGSEGV",
+            13 => "SIGPIPE",
+            15 => "SIGTERM",
+            other => return write!(f, "signal {other}"),
+        };
+        f.write_str(name)
+    }
+}

@@ -1,0 +1,134 @@
+//! What the judge is told before the first event: the part of a scenario that bears on judging.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fake_claude::control::Role;
+use fake_claude::quantity::{Rate, Span};
+
+use crate::scenario::{Counts, End, Expect, Limits, Scenario, Survivor, Verdict};
+
+/// The least grace that a time scale leaves: below it the machine's own delays would be judged.
+const LEAST_SCALED_GRACE: Span = Span::from_secs(1);
+
+/// What is expected of a run, with all times as the wall clock will show them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectations {
+    /// The verdict that is expected.
+    pub verdict: Verdict,
+    /// Exact counts of what is to be found.
+    pub findings: Option<Counts>,
+    /// How long a process may live after its session's end, by the kind of end.
+    pub graces: BTreeMap<End, Span>,
+    /// How long a process may live after the worker has stopped.
+    pub residue_grace: Span,
+    /// What is meant to live.
+    pub survivors: Vec<Survivor>,
+    /// Thresholds.
+    pub limits: Limits,
+    /// Whether work that still waits is no reason for doubt.
+    pub allow_pending: bool,
+    /// Sessions of the load.
+    pub sessions: u32,
+    /// Prompts of each session, at least one.
+    pub prompts: u32,
+    /// How the sessions of the load end; the grace of whatever has no session follows it.
+    pub end: End,
+    /// The rate at which sessions arrive in the load's own time, where the scenario names one.
+    pub arrival: Option<Rate>,
+    /// The signatures of a baseline: what they name is shown and does not fail the run.
+    pub known: BTreeSet<String>,
+}
+
+impl Default for Expectations {
+    /// What is expected where there is no scenario: nothing that leaks, with the default graces.
+    fn default() -> Self {
+        Self {
+            verdict: Verdict::Pass,
+            findings: None,
+            graces: graces(&Expect::default(), 1.0),
+            residue_grace: Expect::default().residue_grace,
+            survivors: Vec::new(),
+            limits: Limits::default(),
+            allow_pending: false,
+            sessions: 0,
+            prompts: 1,
+            end: End::Complete,
+            arrival: None,
+            known: BTreeSet::new(),
+        }
+    }
+}
+
+impl Expectations {
+    /// The expectations of a scenario. Grace is in the worker's time, so a time scale shortens it, but not below one second.
+    pub fn of(scenario: &Scenario) -> Self {
+        let scale = scenario.run.time_scale;
+        Self {
+            verdict: scenario.expect.verdict,
+            findings: scenario.expect.findings.clone(),
+            graces: graces(&scenario.expect, scale),
+            residue_grace: scaled(scenario.expect.residue_grace, scale),
+            survivors: scenario.expect.survivors.clone(),
+            limits: scenario.expect.limits,
+            allow_pending: scenario.expect.allow_pending,
+            sessions: scenario.load.sessions,
+            prompts: scenario.load.prompts.max(1),
+            end: scenario.load.end,
+            arrival: scenario.load.arrival,
+            known: BTreeSet::new(),
+        }
+    }
+
+    /// The same expectations, with the signatures of a baseline.
+    pub fn with_baseline(mut self, signatures: impl IntoIterator<Item = String>) -> Self {
+        self.known.extend(signatures);
+        self
+    }
+
+    /// The grace after an end of this kind.
+    pub fn grace_after(&self, end: End) -> Span {
+        self.graces.get(&end).copied().unwrap_or(LEAST_SCALED_GRACE)
+    }
+
+    /// The survivor that a process is, if it is one: every condition that the survivor names must hold.
+    pub fn survivor(&self, role: Role, command: &str) -> Option<&Survivor> {
+        self.survivors.iter().find(|survivor| {
+            let named = survivor.role.is_some() || survivor.command.is_some();
+            named
+                && survivor.role.is_none_or(|named| named == role)
+                && survivor
+                    .command
+                    .as_deref()
+                    .is_none_or(|part| command.contains(part))
+        })
+    }
+}
+
+fn graces(expect: &Expect, scale: f64) -> BTreeMap<End, Span> {
+    [End::Complete, End::Abandon, End::Abort, End::Disconnect]
+        .into_iter()
+        .map(|end| (end, scaled(expect.grace_after(end), scale)))
+        .collect()
+}
+
+fn scaled(grace: Span, scale: f64) -> Span {
+    if scale.is_finite() && scale > 0.0 {
+        grace.divided(scale).max(grace.min(LEAST_SCALED_GRACE))
+    } else {
+        grace
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_scale_shortens_grace_but_not_below_one_second() {
+        let second = Span::from_secs(1);
+        assert_eq!(scaled(Span::from_secs(240), 60.0), Span::from_secs(4));
+        assert_eq!(scaled(Span::from_secs(12), 60.0), second);
+        assert_eq!(scaled(Span::from_millis(300), 60.0), Span::from_millis(300));
+        assert_eq!(scaled(second, f64::NAN), second);
+    }
+}

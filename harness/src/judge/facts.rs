@@ -1,0 +1,137 @@
+//! What every decision rests on besides the process itself: the run, its worker, its sessions, its samples.
+
+use fake_claude::quantity::Span;
+
+use super::expectations::Expectations;
+use super::moments::Moments;
+use super::sessions::{SessionKey, Sessions};
+use super::workers::Workers;
+use crate::timeline::event::{RunFacts, Source};
+use crate::units::RunTime;
+
+/// How long facts may be under way before they are missed. Decisions wait for so long, so that no late statement overtakes them.
+const LEAST_HOLD: Span = Span::from_millis(500);
+
+/// The tick that is assumed until the run says its own.
+const DEFAULT_TICK: Span = Span::from_millis(100);
+
+/// The state of the run.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub expectations: Expectations,
+    pub run: Option<RunFacts>,
+    pub workers: Workers,
+    pub sessions: Sessions,
+    pub moments: Moments,
+    /// The latest moment of any event.
+    pub horizon: RunTime,
+    /// Sessions that opened, ended.
+    pub opened: u32,
+    pub ended: u32,
+    pub load_finished: Option<RunTime>,
+    pub drained: Option<(RunTime, bool)>,
+    pub grace_passed: Option<(RunTime, u64)>,
+    pub residue_passed: Option<(RunTime, u64)>,
+    pub interrupted: Option<RunTime>,
+    pub run_ended: Option<RunTime>,
+    /// Witnesses that failed, with the moment and the reason.
+    pub failed: Vec<(RunTime, Source, String)>,
+}
+
+impl Facts {
+    pub fn new(expectations: Expectations) -> Self {
+        Self {
+            expectations,
+            run: None,
+            workers: Workers::default(),
+            sessions: Sessions::default(),
+            moments: Moments::default(),
+            horizon: RunTime::START,
+            opened: 0,
+            ended: 0,
+            load_finished: None,
+            drained: None,
+            grace_passed: None,
+            residue_passed: None,
+            interrupted: None,
+            run_ended: None,
+            failed: Vec::new(),
+        }
+    }
+
+    /// The time between two samples.
+    pub fn tick(&self) -> Span {
+        self.run.as_ref().map_or(DEFAULT_TICK, |run| run.tick)
+    }
+
+    /// How long decisions wait for facts that are under way.
+    pub fn hold(&self) -> Span {
+        let tick = self.tick();
+        Span::from_nanos(tick.as_nanos().saturating_mul(2)).max(LEAST_HOLD)
+    }
+
+    /// The lag that extends a grace: the worst lateness of a sample meanwhile, but never more than the grace again.
+    pub fn lag(&self, from: RunTime, grace: Span) -> Span {
+        let worst = self.moments.worst_lag(from, from + grace + grace);
+        worst.min(grace)
+    }
+
+    /// Whether a witness had failed by a moment.
+    pub fn had_failed(&self, witness: Source, moment: RunTime) -> bool {
+        self.failed
+            .iter()
+            .any(|(at, failed, _)| *failed == witness && *at <= moment)
+    }
+
+    /// Whether a witness was switched on. A recording that does not say which were is taken to have had the usual ones.
+    pub fn watches(&self, witness: Source) -> bool {
+        match &self.run {
+            Some(run) if !run.witnesses.is_empty() => run.witnesses.contains(&witness),
+            _ => matches!(witness, Source::Table | Source::Control | Source::Reaper),
+        }
+    }
+
+    /// Which process table counts: the system's own, or the portable one where there is no other.
+    pub fn main_table(&self) -> Source {
+        if self.watches(Source::Portable) && !self.watches(Source::Table) {
+            Source::Portable
+        } else {
+            Source::Table
+        }
+    }
+
+    /// The moment from which on a process of a session lives too long, without lag, and with the grace that is in it. A process
+    /// that nobody could attribute is held to the end of the last session, once the load is over.
+    pub fn due(&self, session: Option<SessionKey>, first: RunTime) -> Option<Due> {
+        let ended = match session {
+            Some(key) if self.sessions.get(key).opened.is_some() => self.sessions.get(key).ended?,
+            _ if self.load_finished.is_some() && self.sessions.all_over() => {
+                self.sessions.last_end?
+            }
+            _ => return None,
+        };
+        let from = ended.at.max(first);
+        let grace = self.expectations.grace_after(ended.end);
+        Some(Due {
+            from,
+            plain: from + grace,
+            grace,
+        })
+    }
+
+    /// The last stop of the worker, once it is certain that it was the last: the load was over, or no other worker came.
+    pub fn final_stop(&self) -> Option<RunTime> {
+        self.workers.final_stop()
+    }
+}
+
+/// When an obligation is due.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due {
+    /// The moment from which the grace counts.
+    pub from: RunTime,
+    /// That moment and the grace.
+    pub plain: RunTime,
+    /// The grace.
+    pub grace: Span,
+}

@@ -1,0 +1,213 @@
+//! What each rule means, for `leak-harness explain RULE` and for reports.
+
+use crate::judge::finding::rule_name;
+use crate::scenario::Bin;
+
+/// A rule in words.
+#[derive(Debug, Clone, Copy)]
+pub struct Explanation {
+    /// The rule.
+    pub rule: Bin,
+    /// Its meaning in one line.
+    pub meaning: &'static str,
+    /// A page about it: what it is, how it is told, what usually lies behind it, what may help.
+    pub page: &'static str,
+}
+
+impl Explanation {
+    /// The rule's name, as scenario files write it.
+    pub const fn name(&self) -> &'static str {
+        rule_name(self.rule)
+    }
+}
+
+/// The explanation of a rule by its name.
+pub fn explanation(name: &str) -> Option<&'static Explanation> {
+    RULES.iter().find(|rule| rule.name() == name)
+}
+
+/// Every rule, in the order in which reports list findings.
+pub const RULES: &[Explanation] = &[
+    Explanation {
+        rule: Bin::Retained,
+        meaning: "processes alive past the grace under a live owner",
+        page: "\
+A process served a session, the session ended, the grace passed, and the process lives on as a child of a worker that lives too.
+A sweep for processes with parent pid 1 never sees it: it is no orphan.
+
+Told by: a sample after the session's end plus grace (plus the scheduling lag that was measured) that still shows it alive, with a
+chain of parents that leads to the worker.
+Usually behind it: whoever talked to the process dropped it without closing its stdin or signalling it.
+What helps: end the child where its session ends, close its stdin, and send a signal when it does not go.",
+    },
+    Explanation {
+        rule: Bin::Reparented,
+        meaning: "processes alive past the grace whose owner is gone",
+        page: "\
+The grace of its session has passed, the process lives, and the process that should own it is gone: its parent is pid 1 or a
+subreaper, because its starter died first or because it made itself a daemon.
+
+Told by: a sample after the grace whose chain of parents does not lead to a live worker.
+Usually behind it: only the wrapper or the direct child was ended and not its group; or a child that called setsid.
+What helps: end the process group or the whole tree, not one pid.",
+    },
+    Explanation {
+        rule: Bin::Zombie,
+        meaning: "processes dead past the grace and never waited for",
+        page: "\
+The process has exited, but its parent has not asked for its exit status, so its entry stays in the process table.
+
+Told by: the table still shows it after its session's end, or its own death where that is later, plus grace.
+Usually behind it: a parent that never installed a handler for the end of this child.
+What helps: wait for every child. Zombies use no memory, but pids.",
+    },
+    Explanation {
+        rule: Bin::Residue,
+        meaning: "processes alive after the worker was stopped, and in no bin before",
+        page: "\
+The worker was stopped, the time for its children to follow it passed, and this process still lives. Before, nothing was wrong with it.
+
+Told by: it was alive at a moment after the worker's exit plus the residue grace.
+Usually behind it: a shutdown that enumerates children on one system alone, or not at all.
+What helps: end all children when shutting down, on every system.",
+    },
+    Explanation {
+        rule: Bin::Readopted,
+        meaning: "processes that outlived their session and a restart of the worker, and that the new one has in hand",
+        page: "\
+The worker was restarted, the process of the old one lived on past its session's grace, and the new worker holds its stdin or
+signalled it. Without such evidence it is counted as reparented.",
+    },
+    Explanation {
+        rule: Bin::KilledEarly,
+        meaning: "processes ended from outside before their time",
+        page: "\
+Somebody ended a process by a signal while its session was open, or while it owed work that had been delivered to it; or closed its
+stdin and it left work unfinished. The opposite of a leak, and what careless cures of leaks cause.
+
+Told by: its own report of the signal and the sender; a death without a goodbye is `killed, sender unknown`, since SIGKILL leaves
+no trace in its victim.
+Not counted: what the harness signalled; the end of a worker and of what it owns; a process that was told to hang for ever.
+Usually behind it: a reaper that goes by age or by parentage and not by whether there is work.",
+    },
+    Explanation {
+        rule: Bin::Crashed,
+        meaning: "processes that ended by themselves with work owed",
+        page: "\
+The process ended without anybody making it, and work that had been delivered to it stayed unanswered. `planned` says that the
+scenario told it to; then the crash itself is nobody's fault, and what the worker makes of it is in the books of work.",
+    },
+    Explanation {
+        rule: Bin::Undecided,
+        meaning: "processes for which the evidence does not suffice",
+        page: "\
+Nothing bad was seen of the process, but neither was what would clear it. The report names the reason and the knob that would decide
+it: usually a longer recording or a shorter grace. A run with such processes never passes.",
+    },
+    Explanation {
+        rule: Bin::Duplicated,
+        meaning: "work items answered or stored twice or more",
+        page: "\
+The marker of the item was in the input of more than one good turn of its own kind, or more records hold it than turns that had it
+in their input.
+Usually behind it: a queue that delivers again after a restart, or two live claudes for one session.",
+    },
+    Explanation {
+        rule: Bin::Lost,
+        meaning: "work items accepted and neither answered nor waiting",
+        page: "\
+The worker accepted the item; when all had come to rest, no good turn had answered it, or its answer was not stored although the
+worker lets one read that back; and it waited nowhere.
+Usually behind it: a session's end that throws away its queue, or a claude killed in mid-turn whose work nobody delivers again.",
+    },
+    Explanation {
+        rule: Bin::Pending,
+        meaning: "work items that still wait",
+        page: "\
+The item waits in the worker's queue on disk, in or behind a live claude, or work was still going on when the time was over. Makes
+a run inconclusive unless `[expect] allow_pending = true`. A longer `[run] drain` usually decides it.",
+    },
+    Explanation {
+        rule: Bin::Refused,
+        meaning: "work items that the worker refused",
+        page: "\
+The worker answered with an error. While it was down or shutting down that is nobody's fault and is only shown.",
+    },
+    Explanation {
+        rule: Bin::Skipped,
+        meaning: "work items that the worker said it skips",
+        page: "The worker said so honestly. Shown, and counted where a scenario names it; it fails nothing.",
+    },
+    Explanation {
+        rule: Bin::Unknown,
+        meaning: "work items to which no answer came",
+        page: "\
+The request timed out or its connection broke, and nothing shows what became of the item. While the worker was down or shutting down
+that is nobody's fault and is only shown.",
+    },
+    Explanation {
+        rule: Bin::Twin,
+        meaning: "sessions that had two live primaries at once",
+        page: "\
+Two processes served one session at the same time, and nobody was ending either. Both may execute the same work.
+Not counted: a hand-over, in which the first one was told to end and goes within the grace.",
+    },
+    Explanation {
+        rule: Bin::Stalled,
+        meaning: "sessions that could not go on",
+        page: "\
+The driver waited in vain, or a live claude had read work and had not answered it when all else had come to rest.",
+    },
+    Explanation {
+        rule: Bin::Storm,
+        meaning: "sessions for which far too many processes were started",
+        page: "\
+More than four processes for each prompt, and four besides, were started for one session.
+Usually behind it: a worker that starts a process again and again because it fails again and again.",
+    },
+    Explanation {
+        rule: Bin::Growth,
+        meaning: "figures that trend upward after warm-up",
+        page: "\
+The worker's RSS, open files or threads, or the number of its helpers, rise steadily: by Theil-Sen slope and Mann-Kendall test on the
+minima of windows, after the first quarter of the load, beyond a floor of size, and in the last part of the run as well.
+Needs at least 40 windows and a minute after warm-up; otherwise it is not judged, and the report says so.",
+    },
+    Explanation {
+        rule: Bin::Limit,
+        meaning: "thresholds that were crossed",
+        page: "A figure is above the limit that the scenario sets in `[expect.limits]`.",
+    },
+    Explanation {
+        rule: Bin::WorkerDied,
+        meaning: "deaths of the worker that nobody asked for",
+        page: "The worker's process ended before the harness asked it to stop, and no planned fault had ended it.",
+    },
+    Explanation {
+        rule: Bin::Blind,
+        meaning: "what one witness missed and another saw",
+        page: "\
+A fake spoke for longer than two ticks and the process table never showed it, or the two process tables count differently again and
+again. It speaks against the evidence, not against the worker, and makes the run inconclusive.",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_explained_once_under_its_own_name() {
+        let mut names: Vec<_> = RULES.iter().map(Explanation::name).collect();
+        assert!(RULES.iter().all(|rule| !rule.page.is_empty()));
+        assert!(explanation("retained").is_some());
+        assert!(explanation("no-such-rule").is_none());
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), 21);
+        for rule in RULES {
+            let written = serde_json::to_string(&rule.rule).unwrap();
+            assert_eq!(written, format!("\"{}\"", rule.name()));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The course of a run in at most two thousand points.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::RunTime;
+
+/// The most points that are kept.
+pub const POINTS: usize = 2_000;
+
+/// What was seen around one moment: the most of each figure in a stretch of samples, so that no peak is lost by thinning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Point {
+    /// The moment of the first sample of the stretch, in milliseconds since the run's start.
+    pub t_ms: u64,
+    /// Live children of the worker.
+    pub children: u32,
+    /// The sum of their RSS in bytes.
+    pub rss_bytes: u64,
+    /// The worker's own RSS in bytes; none while it was not there.
+    pub worker_rss_bytes: Option<u64>,
+}
+
+impl Point {
+    fn with(self, other: Self) -> Self {
+        Self {
+            t_ms: self.t_ms.min(other.t_ms),
+            children: self.children.max(other.children),
+            rss_bytes: self.rss_bytes.max(other.rss_bytes),
+            worker_rss_bytes: self.worker_rss_bytes.max(other.worker_rss_bytes),
+        }
+    }
+}
+
+/// Points as they come in.
+#[derive(Debug)]
+pub(super) struct Series {
+    points: Vec<Point>,
+    /// How many samples make one point.
+    stride: u32,
+    /// How many samples the last point holds.
+    filled: u32,
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Self {
+            points: Vec::new(),
+            stride: 1,
+            filled: 0,
+        }
+    }
+}
+
+impl Series {
+    pub fn push(
+        &mut self,
+        at: RunTime,
+        children: u32,
+        rss_bytes: u64,
+        worker_rss_bytes: Option<u64>,
+    ) {
+        let point = Point {
+            t_ms: at.as_millis(),
+            children,
+            rss_bytes,
+            worker_rss_bytes,
+        };
+        match self.points.last_mut() {
+            Some(last) if self.filled < self.stride => {
+                *last = last.with(point);
+                self.filled += 1;
+            }
+            _ => {
+                if self.points.len() == POINTS {
+                    self.halve();
+                }
+                self.points.push(point);
+                self.filled = 1;
+            }
+        }
+    }
+
+    fn halve(&mut self) {
+        let pairs = self.points.chunks(2);
+        self.points = pairs
+            .map(|pair| pair.iter().copied().reduce(Point::with))
+            .collect::<Option<_>>()
+            .unwrap_or_default();
+        self.stride = self.stride.saturating_mul(2);
+    }
+
+    pub fn finish(self) -> Vec<Point> {
+        self.points
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_run_keeps_its_peaks_in_few_points() {
+        let mut series = Series::default();
+        for at in 0..100_000_u64 {
+            let children = if at == 77_777 { 500 } else { 3 };
+            series.push(RunTime::from_millis(at), children, at, None);
+        }
+        let points = series.finish();
+        assert!(points.len() <= POINTS && points.len() > POINTS / 3);
+        assert_eq!(points.iter().map(|point| point.children).max(), Some(500));
+        assert_eq!(points[0].t_ms, 0);
+        assert!(points.windows(2).all(|pair| pair[0].t_ms < pair[1].t_ms));
+    }
+}

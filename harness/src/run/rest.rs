@@ -1,0 +1,56 @@
+//! What the run itself follows while facts pass by on their way to the recorder: who still owes work, and when something last happened.
+//! It decides when to look for rest, never what is judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fake_claude::control::Say;
+
+use crate::process::ProcessIdentity;
+use crate::timeline::event::{Event, EventKind, Source};
+use crate::units::RunTime;
+
+/// The state of work and sessions.
+#[derive(Debug, Default)]
+pub struct Rest {
+    owed: BTreeMap<ProcessIdentity, BTreeSet<String>>,
+    /// The moment at which work was last handed over, begun or done.
+    pub last_activity: RunTime,
+    /// Sessions that ended or stalled.
+    pub sessions_done: u32,
+    /// The last moment at which any session's grace ends.
+    pub grace_ends: RunTime,
+}
+
+impl Rest {
+    /// Follows one fact. `grace_ends` is the moment at which the grace of a session that ends by this fact will be over.
+    pub fn see(&mut self, event: &Event, grace_ends: RunTime) {
+        match &event.event {
+            EventKind::SessionEnded { .. } => {
+                self.sessions_done += 1;
+                self.grace_ends = self.grace_ends.max(grace_ends);
+            }
+            EventKind::Said { process, say } => {
+                match say {
+                    Say::SawWork { markers, .. } => self.owed.entry(*process).or_default().extend(markers.iter().cloned()),
+                    Say::TurnEnded { markers, .. } => {
+                        if let Some(owed) = self.owed.get_mut(process) {
+                            owed.retain(|item| !markers.contains(item));
+                        }
+                    }
+                    _ => {}
+                }
+                self.last_activity = self.last_activity.max(event.at);
+            }
+            EventKind::ProcessExited { process, .. } | EventKind::ProcessGone { process } | EventKind::LifelineLost { process } => {
+                self.owed.remove(process);
+            }
+            _ if event.source == Source::Driver => self.last_activity = self.last_activity.max(event.at),
+            _ => {}
+        }
+    }
+
+    /// How many work items living fakes have read and not answered.
+    pub fn owed(&self) -> u64 {
+        self.owed.values().map(|items| items.len() as u64).sum()
+    }
+}

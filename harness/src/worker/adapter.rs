@@ -1,0 +1,610 @@
+//! Adapters: how one kind of worker is started, isolated, asked for readiness, driven, ended and stopped; all of it data.
+//!
+//! An adapter is a TOML file, read strictly. What is about requests may be taken over from a built-in adapter (`dialect`), so that
+//! a dialect is written once however many workers speak it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use fake_claude::control::{Role, TurnKind};
+use fake_claude::quantity::Span;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use semver::{Version, VersionReq};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+use toml::de::DeTable;
+
+use super::template::{Body, Template};
+use crate::scenario::End;
+use crate::strict_toml::{Source, TomlError};
+
+/// The adapters that come with the program, by name.
+const BUILT_IN: [(&str, &str); 3] = [
+    ("model", include_str!("adapters/model.toml")),
+    ("claude-mem-9", include_str!("adapters/claude-mem-9.toml")),
+    (
+        "claude-mem-13.25",
+        include_str!("adapters/claude-mem-13.25.toml"),
+    ),
+];
+
+/// The keys that `dialect` takes over.
+const DIALECT: [&str; 10] = [
+    "ready",
+    "open",
+    "prompt",
+    "observation",
+    "summary",
+    "ends",
+    "stored",
+    "kept",
+    "queue",
+    "roles",
+];
+
+/// How one kind of worker is handled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Adapter {
+    /// Its name, as reports show it: letters, digits, hyphens and full stops.
+    pub name: String,
+    /// The package whose workers it handles, where `PACKAGE@VERSION` is to find it.
+    #[serde(default)]
+    pub package: Option<String>,
+    /// The versions that it handles, such as `">=8.5.0, <9.1.0"`; absent: any.
+    #[serde(default)]
+    pub versions: Versions,
+    /// How the worker is spoken to.
+    pub kind: Kind,
+    /// The built-in adapter whose requests this one takes over: `ready`, `open`, `prompt`, `observation`, `summary`, `ends`, `stored`,
+    /// `kept`, `queue` and `roles`, each as a whole, where it is not given here.
+    #[serde(default, skip_serializing)]
+    pub dialect: Option<String>,
+    /// The port that the worker gets in a network of its own; elsewhere it gets a free one. Below 32768 in either case: higher ports
+    /// may be taken by outgoing connections, and a client that polls such a port can even meet itself there.
+    pub port: u16,
+    /// Whether the worker kills processes by what their command line says. Such a worker is run only in a PID namespace of its own.
+    #[serde(default)]
+    pub kills_by_command_line: bool,
+    /// How the worker's own timers can be divided; absent: they cannot.
+    #[serde(default)]
+    pub time_scale: Option<TimeScaling>,
+    /// What must be there before the worker can start.
+    #[serde(default)]
+    pub needs: Needs,
+    /// How it is started.
+    pub start: Start,
+    /// How it says that it is ready.
+    pub ready: Ready,
+    /// The requests by which a session opens, before its first prompt.
+    #[serde(default)]
+    pub open: Vec<Request>,
+    /// The requests of each prompt.
+    #[serde(default)]
+    pub prompt: Vec<Request>,
+    /// The requests of each observation.
+    #[serde(default)]
+    pub observation: Vec<Request>,
+    /// The requests of each summary.
+    #[serde(default)]
+    pub summary: Vec<Request>,
+    /// How sessions end. `abandon` needs nothing and is always there.
+    #[serde(default)]
+    pub ends: Ends,
+    /// The roles of processes that say nothing for themselves. The first entry that fits counts.
+    #[serde(default)]
+    pub roles: Vec<RoleRule>,
+    /// Where stored work can be read back.
+    #[serde(default)]
+    pub stored: Vec<Listing>,
+    /// Where work that still waits on disk can be read.
+    #[serde(default)]
+    pub kept: Vec<Listing>,
+    /// Where the length of the worker's own queue can be read.
+    #[serde(default)]
+    pub queue: Option<Queue>,
+    /// How it is stopped.
+    pub stop: Stop,
+}
+
+/// How a worker is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// HTTP/1.1 with JSON on the loopback address.
+    Http,
+}
+
+/// A requirement on versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versions(VersionReq);
+
+impl Versions {
+    /// Whether a version is among them.
+    pub fn hold(&self, version: &Version) -> bool {
+        self.0.matches(version)
+    }
+}
+
+impl Default for Versions {
+    fn default() -> Self {
+        Self(VersionReq::STAR)
+    }
+}
+
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Versions {
+    type Err = semver::Error;
+
+    fn from_str(text: &str) -> Result<Self, semver::Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl Serialize for Versions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Versions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|error| {
+            de::Error::custom(format!(
+                "`{text}` is no requirement on versions, such as \">=8.5.0, <9.1.0\": {error}"
+            ))
+        })
+    }
+}
+
+impl JsonSchema for Versions {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Versions".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "description": "A requirement on versions: \">=8.5.0, <9.1.0\"." })
+    }
+}
+
+/// How a worker's own timers are divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeScaling {
+    /// It is told: `{time_scale}` stands somewhere in its command.
+    Told,
+    /// Its runtime preloads a script that divides timer delays and multiplies clocks (bun and node).
+    Preloaded,
+}
+
+/// What must be there before a worker can start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Needs {
+    /// The program that runs it, found in the cache or on PATH: `{runtime}`.
+    pub runtime: Option<String>,
+    /// The versions of the runtime that will do.
+    pub runtime_versions: Versions,
+    /// A program of this project that is the worker itself: `{program}`.
+    pub program: Option<String>,
+    /// A file of the package by which a folder is known to hold it; relative to the package's folder.
+    pub file: Option<String>,
+}
+
+/// How a worker is started. Placeholders: `{port}`, `{home}`, `{data}`, `{tmp}`, `{cwd}`, `{claude}` (the path of the claude to start),
+/// `{package}`, `{adapter}` (the folder of the adapter file), `{runtime}`, `{program}`, `{cache}`, `{time_scale}`, and `{flags}` as an
+/// argument of its own (the model's settings).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// The program and its arguments. The started process is the worker itself: nothing that detaches.
+    pub command: Vec<Template>,
+    /// Its working directory.
+    pub cwd: Template,
+    /// Variables of its environment, beside HOME, TMPDIR, XDG_*, PATH and a few for language and time zone.
+    #[serde(default)]
+    pub env: BTreeMap<String, Template>,
+    /// Names of variables that are passed on from the user's environment.
+    #[serde(default)]
+    pub pass: Vec<String>,
+    /// Files that are written before it starts, all of them inside the folder of the run.
+    #[serde(default)]
+    pub files: Vec<FileToWrite>,
+}
+
+/// A file that is written before the worker starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileToWrite {
+    /// Where.
+    pub path: Template,
+    /// Its contents, written as JSON.
+    #[serde(default)]
+    pub json: Option<Body>,
+    /// Its contents as text.
+    #[serde(default)]
+    pub text: Option<Template>,
+}
+
+/// How a worker says that it is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ready {
+    /// The path that is asked with GET.
+    pub path: String,
+    /// The status that means ready.
+    #[serde(default = "ok")]
+    pub status: u16,
+    /// What the answer must hold as well.
+    #[serde(default)]
+    pub field: Option<Field>,
+    /// How long it may take.
+    pub timeout: Span,
+}
+
+const fn ok() -> u16 {
+    200
+}
+
+/// A place in a JSON answer and the value that is looked for there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// The place: a JSON pointer, such as `/status`.
+    pub at: Pointer,
+    /// One of these is meant.
+    pub is: Vec<Value>,
+}
+
+impl Field {
+    /// Whether the value is there.
+    pub fn fits(&self, answer: &Value) -> bool {
+        self.at.of(answer).is_some_and(|value| self.is.contains(value))
+    }
+}
+
+/// A JSON pointer: empty for the whole, or `/` before each step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Pointer(String);
+
+impl Pointer {
+    /// The value at the place.
+    pub fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        value.pointer(&self.0)
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pointer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() || text.starts_with('/') {
+            Ok(Self(text))
+        } else {
+            Err(de::Error::custom(format!(
+                "`{text}` is no JSON pointer: write \"/{text}\""
+            )))
+        }
+    }
+}
+
+/// The method of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Hands over.
+    Post,
+    /// Replaces.
+    Put,
+    /// Takes away.
+    Delete,
+}
+
+impl Method {
+    /// The method as it is written on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A request of a session. Placeholders: `{session}`, `{project}`, `{prompt}` (the text of the latest prompt, its marker in it),
+/// `{marker}` (of this prompt, observation or summary), `{cwd}` (the session's folder), `{number}` (of the prompt, from 1), and
+/// whatever an earlier request of the session has captured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Its method.
+    pub method: Method,
+    /// Its path. Values are percent-encoded.
+    pub path: Template,
+    /// Its body, sent as JSON.
+    #[serde(default)]
+    pub body: Option<Body>,
+    /// Whether it is this request that hands the work item over. At most one of a moment.
+    #[serde(default)]
+    pub work: bool,
+    /// How an answer of success says that the item is skipped, and where it says why.
+    #[serde(default)]
+    pub skipped: Option<Skipped>,
+    /// Variables that are taken out of the answer, by name.
+    #[serde(default)]
+    pub capture: BTreeMap<String, Pointer>,
+    /// The request is left out when a captured variable has this value.
+    #[serde(default)]
+    pub unless: BTreeMap<String, Value>,
+}
+
+/// How an answer says that an item is skipped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Skipped {
+    /// The place that tells: a JSON pointer.
+    pub at: Pointer,
+    /// What stands there then.
+    pub is: Vec<Value>,
+    /// Where the reason stands.
+    #[serde(default)]
+    pub reason: Option<Pointer>,
+}
+
+/// How sessions end. What is absent is an end that this worker does not know: a scenario that asks for it is refused.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ends {
+    /// The requests that say that the session is over.
+    pub complete: Option<Vec<Request>>,
+    /// The requests that give its work up.
+    pub abort: Option<Vec<Request>>,
+    /// Which request is broken off.
+    pub disconnect: Option<Disconnect>,
+}
+
+/// A request that is broken off in the middle: one more work item of the session, aborted by the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Disconnect {
+    /// The moment whose work request it is.
+    pub during: Moment,
+    /// How far it goes.
+    pub after: Cut,
+}
+
+/// The moments of a session that hand work over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// A prompt.
+    Prompt,
+    /// An observation.
+    Observation,
+    /// A summary.
+    Summary,
+}
+
+impl Moment {
+    /// The kind of turn that answers it.
+    pub const fn kind(self) -> TurnKind {
+        match self {
+            Self::Prompt => TurnKind::Prompt,
+            Self::Observation => TurnKind::Observation,
+            Self::Summary => TurnKind::Summary,
+        }
+    }
+
+    /// The letter of its markers.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Prompt => 'p',
+            Self::Observation => 'o',
+            Self::Summary => 's',
+        }
+    }
+}
+
+/// How far a request goes that is broken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cut {
+    /// Half of its body is sent.
+    HalfBody,
+    /// All of it is sent, and its answer is not waited for.
+    Sent,
+}
+
+/// A role that processes have by their command line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleRule {
+    /// The role.
+    #[schemars(with = "String")]
+    pub role: Role,
+    /// All of these stand in the command line, in any order.
+    pub command: Vec<String>,
+}
+
+/// A list of records that the worker lets one read, page by page. Placeholders of its path: `{offset}`, `{limit}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listing {
+    /// The kinds of work that it holds.
+    #[schemars(with = "Vec<String>")]
+    pub kinds: Vec<TurnKind>,
+    /// The path that is asked with GET.
+    pub path: Template,
+    /// Where the list stands in the answer.
+    pub items: Pointer,
+    /// Where a record's own id stands in it, so that a record that moved from page to page counts once.
+    #[serde(default)]
+    pub id: Option<Pointer>,
+    /// How many records a page holds; a page with fewer is the last. Absent: all of them come at once.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// Only records for which this holds count.
+    #[serde(default)]
+    pub only: Option<Field>,
+}
+
+/// Where the length of the worker's own queue can be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    /// The path that is asked with GET.
+    pub path: String,
+    /// Where the number stands in the answer.
+    pub at: Pointer,
+}
+
+/// How a worker is stopped: by a signal or by a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// The signal.
+    #[serde(default)]
+    pub signal: Option<StopSignal>,
+    /// The request.
+    #[serde(default)]
+    pub request: Option<Request>,
+    /// How long it may take to go before it is killed.
+    pub timeout: Span,
+}
+
+/// A signal that asks a worker to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum StopSignal {
+    /// SIGTERM.
+    #[serde(rename = "SIGTERM")]
+    Sigterm,
+    /// SIGINT.
+    #[serde(rename = "SIGINT")]
+    Sigint,
+}
+
+impl StopSignal {
+    /// The signal's number.
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::Sigterm => libc::SIGTERM,
+            Self::Sigint => libc::SIGINT,
+        }
+    }
+}
+
+/// The built-in adapter whose dialect a file takes over.
+fn dialect(source: &Source<'_>, table: &DeTable<'_>) -> Result<Option<Source<'static>>, TomlError> {
+    let Some(dialect) = table.get("dialect") else { return Ok(None) };
+    let wanted = dialect.get_ref().as_str().unwrap_or_default();
+    match BUILT_IN.iter().find(|(name, _)| *name == wanted) {
+        Some((file, text)) => Ok(Some(Source { file, text })),
+        None => Err(source.error(
+            Some(dialect.span()),
+            format!("there is no dialect `{}`", wanted.escape_debug()),
+            Some(format!("known dialects: {}", Adapter::built_in_names().collect::<Vec<_>>().join(", "))),
+        )),
+    }
+}
+
+impl Adapter {
+    /// Reads an adapter from the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// Anything that is not understood, with its place, the nearest valid key, and what would be right.
+    pub fn parse(file: &str, text: &str) -> Result<Self, TomlError> {
+        let source = Source { file, text };
+        let mut table = source.table()?;
+        if let Some(parent) = dialect(&source, table.get_ref())? {
+            for (key, value) in parent.table()?.into_inner() {
+                let name = key.get_ref().as_ref();
+                if DIALECT.contains(&name) && !table.get_ref().contains_key(name) {
+                    table.get_mut().insert(key, value);
+                }
+            }
+        }
+        let adapter: Self = source.read(table)?;
+        super::check::check(&source, &adapter)?;
+        Ok(adapter)
+    }
+
+    /// The names of the built-in adapters.
+    pub fn built_in_names() -> impl Iterator<Item = &'static str> {
+        BUILT_IN.iter().map(|(name, _)| *name)
+    }
+
+    /// The built-in adapter of this name.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let (name, text) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name)?;
+        Some(Self::parse(name, text).expect("a test reads every built-in adapter"))
+    }
+
+    /// The built-in adapter that handles this version of a package.
+    pub fn for_package(package: &str, version: &Version) -> Option<Self> {
+        Self::built_in_names()
+            .filter_map(Self::built_in)
+            .find(|adapter| adapter.package.as_deref() == Some(package) && adapter.versions.hold(version))
+    }
+
+    /// The adapter in one piece, as TOML: what it took over from a dialect is written out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("an adapter that was read from TOML can be written as TOML")
+    }
+
+    /// The role that a command line tells, where it tells one.
+    pub fn role_of(&self, command: &str) -> Option<Role> {
+        self.roles
+            .iter()
+            .find(|rule| rule.command.iter().all(|part| command.contains(part.as_str())))
+            .map(|rule| rule.role)
+    }
+
+    /// Whether this worker knows an end of this kind.
+    pub const fn has_end(&self, end: End) -> bool {
+        match end {
+            End::Abandon => true,
+            End::Complete => self.ends.complete.is_some(),
+            End::Abort => self.ends.abort.is_some(),
+            End::Disconnect => self.ends.disconnect.is_some(),
+        }
+    }
+
+    /// The requests of a moment.
+    pub fn moment(&self, moment: Moment) -> &[Request] {
+        match moment {
+            Moment::Prompt => &self.prompt,
+            Moment::Observation => &self.observation,
+            Moment::Summary => &self.summary,
+        }
+    }
+
+    /// Whether a moment hands a work item over.
+    pub fn is_work(&self, moment: Moment) -> bool {
+        self.moment(moment).iter().any(|request| request.work)
+    }
+
+    /// The kinds of work that can be read back.
+    pub fn stored_kinds(&self) -> Vec<TurnKind> {
+        let mut kinds: Vec<_> = self.stored.iter().flat_map(|listing| listing.kinds.clone()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+}

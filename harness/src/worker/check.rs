@@ -1,0 +1,171 @@
+//! What no single key of an adapter can tell: which placeholders exist where, what must come along with what.
+
+use std::ops::Range;
+
+use super::adapter::{Adapter, Moment, Request, TimeScaling};
+use super::template::Template;
+use crate::strict_toml::{Source, TomlError};
+
+/// The placeholders of `[start]`.
+const START: [&str; 11] = [
+    "port", "home", "data", "tmp", "cwd", "claude", "package", "adapter", "runtime", "program", "cache",
+];
+/// The placeholders of every request of a session.
+const REQUEST: [&str; 6] = ["session", "project", "prompt", "marker", "cwd", "number"];
+/// The placeholders of a listing.
+const LISTING: [&str; 2] = ["offset", "limit"];
+
+/// Checks an adapter that was read.
+pub fn check(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> {
+    let wrong = |needle: &str, message: String, remedy: &str| {
+        Err(source.error(place(source, needle), message, Some(remedy.to_owned())))
+    };
+    let name = &adapter.name;
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) {
+        return wrong("name", format!("`{name}` is no name for an adapter"), "use letters, digits, hyphens and full stops");
+    }
+    if !(1_024..32_768).contains(&adapter.port) {
+        return wrong("port", format!("port {} may be taken by others", adapter.port), "use one from 1024 to 32767: outgoing connections use the ports above");
+    }
+    if adapter.start.command.is_empty() {
+        return wrong("command", "there is nothing to start".to_owned(), "name the program and its arguments");
+    }
+    for file in &adapter.start.files {
+        if file.json.is_some() == file.text.is_some() {
+            return wrong(
+                file.path.source(),
+                format!("the file `{}` needs either `json` or `text`", file.path.source()),
+                "keep one of them",
+            );
+        }
+    }
+    if adapter.stop.signal.is_some() == adapter.stop.request.is_some() {
+        return wrong("[stop]", "`stop` needs either `signal` or `request`".to_owned(), "keep one of them, such as signal = \"SIGTERM\"");
+    }
+    for moment in [Moment::Prompt, Moment::Observation, Moment::Summary] {
+        let work = adapter.moment(moment).iter().filter(|request| request.work).count();
+        let key = key(moment);
+        if work > 1 {
+            return wrong(&format!("[[{key}]]"), format!("{work} requests of `{key}` hand the work over"), "one of them does: keep one `work = true`");
+        }
+        if work == 0 && !adapter.moment(moment).is_empty() && moment != Moment::Prompt {
+            return wrong(&format!("[[{key}]]"), format!("no request of `{key}` hands the work over"), "mark the one that does with `work = true`");
+        }
+    }
+    if let Some(disconnect) = adapter.ends.disconnect
+        && !adapter.is_work(disconnect.during)
+    {
+        return wrong("disconnect", format!("`{}` has no request that could be broken off", key(disconnect.during)), "name a moment with a request marked `work = true`");
+    }
+    check_placeholders(source, adapter)
+}
+
+/// The key of a moment.
+const fn key(moment: Moment) -> &'static str {
+    match moment {
+        Moment::Prompt => "prompt",
+        Moment::Observation => "observation",
+        Moment::Summary => "summary",
+    }
+}
+
+fn check_placeholders(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> {
+    let start = &adapter.start;
+    let mut known: Vec<&str> = START.to_vec();
+    if adapter.time_scale == Some(TimeScaling::Told) {
+        known.push("time_scale");
+    }
+    for argument in &start.command {
+        // The flags are any number of arguments, so they can only stand for one as a whole.
+        if argument.only_slot() != Some("flags") {
+            known_slots(source, argument, &known)?;
+        }
+    }
+    for template in start.env.values().chain([&start.cwd]) {
+        known_slots(source, template, &known)?;
+    }
+    for file in &start.files {
+        known_slots(source, &file.path, &known)?;
+        let mut templates: Vec<&Template> = file.text.iter().collect();
+        if let Some(json) = &file.json {
+            json.visit(&mut |template| templates.push(template));
+        }
+        for template in templates {
+            known_slots(source, template, &known)?;
+        }
+    }
+    for listing in adapter.stored.iter().chain(&adapter.kept) {
+        known_slots(source, &listing.path, &LISTING)?;
+    }
+    let moments = || {
+        adapter
+            .open
+            .iter()
+            .chain(&adapter.prompt)
+            .chain(&adapter.observation)
+            .chain(&adapter.summary)
+    };
+    let mut known: Vec<&str> = REQUEST.to_vec();
+    known.extend(moments().flat_map(|request| request.capture.keys().map(String::as_str)));
+    let ends = [&adapter.ends.complete, &adapter.ends.abort];
+    for request in moments().chain(ends.into_iter().flatten().flatten()) {
+        check_request(source, request, &known)?;
+    }
+    adapter
+        .stop
+        .request
+        .iter()
+        .try_for_each(|request| check_request(source, request, &[]))
+}
+
+fn check_request(source: &Source<'_>, request: &Request, known: &[&str]) -> Result<(), TomlError> {
+    let mut templates = vec![&request.path];
+    if let Some(body) = &request.body {
+        body.visit(&mut |template| templates.push(template));
+    }
+    if !request.path.source().starts_with('/') {
+        let path = request.path.source();
+        return Err(source.error(
+            place(source, path),
+            format!("`{path}` is no path of a request"),
+            Some("a path begins with `/`; the worker's address is known".to_owned()),
+        ));
+    }
+    if let Some(name) = request.unless.keys().find(|name| !known.contains(&name.as_str())) {
+        return Err(unknown(source, name, name, known));
+    }
+    templates.into_iter().try_for_each(|template| known_slots(source, template, known))
+}
+
+fn known_slots(source: &Source<'_>, template: &Template, known: &[&str]) -> Result<(), TomlError> {
+    template
+        .slots()
+        .find(|slot| !known.contains(slot))
+        .map_or(Ok(()), |slot| Err(unknown(source, slot, &format!("{{{slot}}}"), known)))
+}
+
+fn unknown(source: &Source<'_>, name: &str, needle: &str, known: &[&str]) -> TomlError {
+    let nearest = known
+        .iter()
+        .map(|known| (strsim::normalized_damerau_levenshtein(name, known), *known))
+        .max_by(|(left, _), (right, _)| left.total_cmp(right))
+        .filter(|(likeness, _)| *likeness >= 0.5)
+        .map(|(_, known)| format!("did you mean `{{{known}}}`? "))
+        .unwrap_or_default();
+    let known: Vec<_> = known.iter().map(|name| format!("{{{name}}}")).collect();
+    let remedy = format!("{nearest}known here: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") });
+    source.error(place(source, needle), format!("unknown placeholder `{{{name}}}`"), Some(remedy))
+}
+
+/// Where a text stands first in the file, comments left out. Types hold no places once they are read; what a dialect brought along is
+/// not found, and the error is then about the file as a whole.
+fn place(source: &Source<'_>, needle: &str) -> Option<Range<usize>> {
+    let mut begin = 0;
+    for line in source.text.split_inclusive('\n') {
+        if let Some(column) = line.find(needle).filter(|_| !line.trim_start().starts_with('#')) {
+            return Some(begin + column..begin + column + needle.len());
+        }
+        begin += line.len();
+    }
+    None
+}
