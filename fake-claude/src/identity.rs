@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::time::SystemTime;
 
 use crate::os;
 
@@ -90,9 +89,8 @@ pub struct Moment {
 impl Moment {
     /// This moment.
     pub fn now() -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         Self {
-            unix_ms: since.map_or(0, |since| since.as_millis() as u64),
+            unix_ms: os::wall_clock_ms(),
         }
     }
 }

@@ -117,13 +117,23 @@ pub fn wait(watched: &mut [Watch], timeout_ns: Option<u64>) {
 
 /// The system's monotonic clock in nanoseconds: the same for every process of the machine.
 pub fn monotonic_ns() -> u64 {
-    let mut time = MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: the pointer is to a whole timespec, and this clock always exists.
-    let time = unsafe {
-        libc::clock_gettime(libc::CLOCK_MONOTONIC, time.as_mut_ptr());
-        time.assume_init()
-    };
+    let time = clock(libc::CLOCK_MONOTONIC);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// The wall clock in milliseconds since 1970.
+pub fn wall_clock_ms() -> u64 {
+    let time = clock(libc::CLOCK_REALTIME);
+    time.tv_sec as u64 * 1_000 + time.tv_nsec as u64 / 1_000_000
+}
+
+fn clock(which: libc::clockid_t) -> libc::timespec {
+    let mut time = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: the pointer is to a whole timespec, in which zeros are valid; these clocks always exist.
+    unsafe {
+        libc::clock_gettime(which, time.as_mut_ptr());
+        time.assume_init()
+    }
 }
 
 /// The numeric id of the user whose process this is.
@@ -299,7 +309,7 @@ pub fn receive(socket: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<(usize, Op
 pub struct Ballast {
     address: *mut libc::c_void,
     length: usize,
-    file: (u64, u64),
+    file: (libc::dev_t, libc::ino_t),
 }
 
 impl Ballast {
@@ -333,8 +343,8 @@ impl Drop for Ballast {
     }
 }
 
-fn identity(status: &libc::stat) -> (u64, u64) {
-    (status.st_dev as u64, status.st_ino as u64)
+fn identity(status: &libc::stat) -> (libc::dev_t, libc::ino_t) {
+    (status.st_dev, status.st_ino)
 }
 
 /// Takes private memory, really touched, and never gives it back.

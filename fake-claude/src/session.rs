@@ -49,6 +49,8 @@ pub struct Session {
     /// Until when the orders for the session that is served must have come.
     orders_due: Option<u64>,
     turns: u32,
+    /// Whether a turn has just ended, so that what is in the queue has waited for that.
+    follows_turn: bool,
     results: u32,
     last_result_failed: bool,
     saw_end: bool,
@@ -153,6 +155,7 @@ impl Session {
             deferred: VecDeque::new(),
             orders_due: None,
             turns: 0,
+            follows_turn: false,
             results: 0,
             last_result_failed: false,
             saw_end: false,
@@ -346,6 +349,7 @@ impl Session {
             self.begin_turn(now);
             return true;
         }
+        self.follows_turn = false;
         let is_over = self.saw_end || (self.has_its_prompt() && self.turns > 0);
         if is_over && !(self.process.behaviour.ignores(Ignore::Eof) && self.arguments.streams_input)
         {
@@ -572,7 +576,8 @@ impl Session {
     }
 
     fn begin_turn(&mut self, now: u64) {
-        let count = if self.process.behaviour.merge {
+        // What waited while a turn ran is merged; the message that ends an idleness has a turn to itself.
+        let count = if self.process.behaviour.merge && self.follows_turn {
             self.queue.len()
         } else {
             1
@@ -772,6 +777,7 @@ impl Session {
         let Some(turn) = self.turn.take() else {
             return;
         };
+        self.follows_turn = true;
         self.active_ns = os::monotonic_ns();
         for (kind, markers) in turn.contents() {
             self.process.say(Say::TurnEnded {

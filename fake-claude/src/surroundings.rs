@@ -87,7 +87,7 @@ impl Surroundings {
 }
 
 /// The environment by which a process that is started learns its role and its session.
-pub fn environment<'a>(role: Role, session: Option<&'a str>) -> [(&'static str, &'a str); 2] {
+pub fn environment(role: Role, session: Option<&str>) -> [(&'static str, &str); 2] {
     let role = match role {
         Role::Payload => "payload",
         Role::Grandchild => "grandchild",

@@ -197,73 +197,70 @@ impl Conversation {
 
     /// `system/status`: the model is being asked.
     pub fn requesting(&self, out: &mut Vec<u8>) {
-        self.system(
-            out,
-            System::Status {
-                status: Some("requesting"),
-                permission_mode: None,
-            },
-        );
+        let body = Status {
+            status: Some("requesting"),
+            permission_mode: None,
+        };
+        self.system(out, "status", body);
     }
 
     /// `system/status`: the permission mode is another one now.
     pub fn permission_mode_changed(&self, out: &mut Vec<u8>) {
-        self.system(
-            out,
-            System::Status {
-                status: None,
-                permission_mode: Some(&self.permission_mode),
-            },
-        );
+        let body = Status {
+            status: None,
+            permission_mode: Some(&self.permission_mode),
+        };
+        self.system(out, "status", body);
     }
 
     /// `system/background_tasks_changed`: there are none.
     pub fn no_background_tasks(&self, out: &mut Vec<u8>) {
-        self.system(out, System::BackgroundTasksChanged { tasks: [] });
+        self.system(
+            out,
+            "background_tasks_changed",
+            BackgroundTasks { tasks: [] },
+        );
     }
 
     /// `system/session_state_changed`, for hosts that ask for it.
     pub fn session_state_changed(&self, out: &mut Vec<u8>, state: SessionState) {
-        self.system(
-            out,
-            System::SessionStateChanged {
-                state,
-                sdk_host_only: true,
-            },
-        );
+        let body = StateChange {
+            state,
+            sdk_host_only: true,
+        };
+        self.system(out, "session_state_changed", body);
     }
 
     /// `system/init`, with which every turn begins.
     pub fn init(&self, out: &mut Vec<u8>) {
-        self.system(
-            out,
-            System::Init {
-                cwd: &self.cwd,
-                tools: Offered {
-                    disallowed: &self.disallowed_tools,
-                },
-                mcp_servers: [],
-                model: &self.model,
-                permission_mode: &self.permission_mode,
-                slash_commands: COMMANDS,
-                api_key_source: self.api_key_source,
-                claude_code_version: VERSION,
-                output_style: "default",
-                agents: AGENTS,
-                skills: [],
-                plugins: [],
-                capabilities: ["interrupt_receipt_v1", "interrupt_cancel_queued_v1"],
-                analytics_disabled: true,
-                original_cwd: &self.cwd,
-                additional_directories: [],
-                fast_mode_state: "off",
+        let body = Init {
+            cwd: &self.cwd,
+            tools: Offered {
+                disallowed: &self.disallowed_tools,
             },
-        );
+            mcp_servers: [],
+            model: &self.model,
+            permission_mode: &self.permission_mode,
+            slash_commands: COMMANDS,
+            api_key_source: self.api_key_source,
+            claude_code_version: VERSION,
+            output_style: "default",
+            agents: AGENTS,
+            skills: [],
+            plugins: [],
+            capabilities: ["interrupt_receipt_v1", "interrupt_cancel_queued_v1"],
+            analytics_disabled: true,
+            original_cwd: &self.cwd,
+            additional_directories: [],
+            fast_mode_state: "off",
+        };
+        self.system(out, "init", body);
     }
 
-    fn system(&self, out: &mut Vec<u8>, body: System<'_>) {
+    fn system<B: Serialize>(&self, out: &mut Vec<u8>, subtype: &'static str, body: B) {
         let message = SystemMessage {
             r#type: "system",
+            subtype,
             body,
             session_id: &self.session_id,
             uuid: self.uuids.make(),
@@ -615,50 +612,54 @@ struct Account {
 }
 
 #[derive(Serialize)]
-struct SystemMessage<'a> {
+struct SystemMessage<'a, B> {
     r#type: &'static str,
+    subtype: &'static str,
     #[serde(flatten)]
-    body: System<'a>,
+    body: B,
     session_id: &'a str,
     uuid: Uuid,
 }
 
 #[derive(Serialize)]
-#[serde(tag = "subtype", rename_all = "snake_case")]
-enum System<'a> {
-    Init {
-        cwd: &'a str,
-        tools: Offered<'a>,
-        mcp_servers: [(); 0],
-        model: &'a str,
-        #[serde(rename = "permissionMode")]
-        permission_mode: &'a str,
-        slash_commands: [&'static str; COMMANDS.len()],
-        #[serde(rename = "apiKeySource")]
-        api_key_source: &'static str,
-        claude_code_version: &'static str,
-        output_style: &'static str,
-        agents: [&'static str; AGENTS.len()],
-        skills: [&'static str; 0],
-        plugins: [(); 0],
-        capabilities: [&'static str; 2],
-        analytics_disabled: bool,
-        original_cwd: &'a str,
-        additional_directories: [&'static str; 0],
-        fast_mode_state: &'static str,
-    },
-    Status {
-        status: Option<&'static str>,
-        #[serde(rename = "permissionMode", skip_serializing_if = "Option::is_none")]
-        permission_mode: Option<&'a str>,
-    },
-    SessionStateChanged {
-        state: SessionState,
-        sdk_host_only: bool,
-    },
-    BackgroundTasksChanged {
-        tasks: [(); 0],
-    },
+struct Init<'a> {
+    cwd: &'a str,
+    tools: Offered<'a>,
+    mcp_servers: [(); 0],
+    model: &'a str,
+    #[serde(rename = "permissionMode")]
+    permission_mode: &'a str,
+    slash_commands: [&'static str; COMMANDS.len()],
+    #[serde(rename = "apiKeySource")]
+    api_key_source: &'static str,
+    claude_code_version: &'static str,
+    output_style: &'static str,
+    agents: [&'static str; AGENTS.len()],
+    skills: [&'static str; 0],
+    plugins: [(); 0],
+    capabilities: [&'static str; 2],
+    analytics_disabled: bool,
+    original_cwd: &'a str,
+    additional_directories: [&'static str; 0],
+    fast_mode_state: &'static str,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    status: Option<&'static str>,
+    #[serde(rename = "permissionMode", skip_serializing_if = "Option::is_none")]
+    permission_mode: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct StateChange {
+    state: SessionState,
+    sdk_host_only: bool,
+}
+
+#[derive(Serialize)]
+struct BackgroundTasks {
+    tasks: [(); 0],
 }
 
 /// The tools that are offered: all but those that are not to be.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Place, outcome, quick, STREAMING};
+use crate::support::{Place, STREAMING, outcome, quick};
 
 #[test]
 fn the_version_is_told_at_once() {
@@ -13,7 +13,10 @@ fn the_version_is_told_at_once() {
         &["--permission-mode", "dontAsk", "--version"],
     ] {
         let (code, stdout, stderr) = outcome(&mut place.command(arguments), "");
-        assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, "2.1.330 (Claude Code)", ""));
+        assert_eq!(
+            (code, stdout.as_str(), stderr.as_str()),
+            (0, "2.1.330 (Claude Code)", "")
+        );
     }
 }
 
@@ -27,7 +30,10 @@ fn help_lists_the_options() {
 #[test]
 fn an_unknown_option_is_refused() {
     let (code, stdout, stderr) = outcome(&mut Place::new().command(&["--nope"]), "");
-    assert_eq!((code, stdout.as_str(), stderr.as_str()), (1, "", "error: unknown option '--nope'"));
+    assert_eq!(
+        (code, stdout.as_str(), stderr.as_str()),
+        (1, "", "error: unknown option '--nope'")
+    );
 }
 
 #[test]
@@ -42,7 +48,10 @@ fn formats_that_do_not_go_together_are_refused() {
     let (code, stdout, stderr) =
         outcome(&mut place.command(&["--input-format", "stream-json"]), "");
     assert_eq!((code, stdout.as_str()), (1, ""));
-    assert!(stderr.contains("requires output-format=stream-json"), "{stderr}");
+    assert!(
+        stderr.contains("requires output-format=stream-json"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -65,7 +74,10 @@ fn print_takes_its_prompt_from_stdin_too() {
     assert_eq!(result["result"], "ok lhm-1-1-p1z");
     let (code, _, stderr) = outcome(&mut place.command(&arguments), "");
     assert_eq!(code, 1);
-    assert!(stderr.starts_with("Error: Input must be provided"), "{stderr}");
+    assert!(
+        stderr.starts_with("Error: Input must be provided"),
+        "{stderr}"
+    );
 }
 
 #[test]

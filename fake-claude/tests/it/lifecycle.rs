@@ -10,7 +10,7 @@ use fake_claude::control::{Say, Why};
 use fake_claude::quantity::{Size, Span};
 use serde_json::{Value, json};
 
-use crate::support::{Fake, Place, STREAMING, eventually, in_flight, kinds, quick, request, user};
+use crate::support::{Fake, Place, STREAMING, in_flight, kinds, quick, request, user};
 
 fn started(place: &Place) -> Fake {
     Fake::start(&mut place.command(&STREAMING))
@@ -30,7 +30,11 @@ fn eof_before_anything_ends_it_without_a_word() {
         [
             Say::Hello { .. },
             Say::SawEof { owed: 0 },
-            Say::Goodbye { code: Some(0), why: Why::Eof, owed: 0 }
+            Say::Goodbye {
+                code: Some(0),
+                why: Why::Eof,
+                owed: 0
+            }
         ]
     ));
 }
@@ -121,12 +125,23 @@ fn signals_end_it_with_the_codes_of_the_real_program() {
             let said = harness.expect_all_ended();
             let own_pid = std::process::id();
             assert!(
-                said.iter().any(|say| matches!(say, Say::SawSignal { signal: it, sender, ignored: false, owed }
-                    if *it == signal && *sender == own_pid && *owed == u32::from(is_in_flight))),
+                said.iter().any(
+                    |say| matches!(say, Say::SawSignal { signal: it, sender, ignored: false, owed }
+                    if *it == signal && *sender == own_pid && *owed == u32::from(is_in_flight))
+                ),
                 "{said:#?}"
             );
             let last = said.last();
-            assert!(matches!(last, Some(Say::Goodbye { why: Why::Signal, .. })), "{last:?}");
+            assert!(
+                matches!(
+                    last,
+                    Some(Say::Goodbye {
+                        why: Why::Signal,
+                        ..
+                    })
+                ),
+                "{last:?}"
+            );
         }
     }
 }
@@ -139,7 +154,9 @@ fn a_signal_is_obeyed_while_the_program_starts() {
         ..quick()
     });
     let mut fake = started(&place);
-    harness.expect("a hello", |_, say| matches!(say, Say::Hello { .. }).then_some(()));
+    harness.expect("a hello", |_, say| {
+        matches!(say, Say::Hello { .. }).then_some(())
+    });
     fake.signal(libc::SIGTERM);
     assert_eq!(fake.exit_code(), 143);
 }
@@ -196,7 +213,10 @@ fn an_interrupt_may_cancel_what_waits() {
     second["uuid"] = json!("u2");
     fake.tell(second.to_string());
     fake.read_to("system/init");
-    fake.tell(request("i", &json!({"subtype": "interrupt", "cancel_queued": true})));
+    fake.tell(request(
+        "i",
+        &json!({"subtype": "interrupt", "cancel_queued": true}),
+    ));
     let answer = fake.read_to("control_response");
     assert_eq!(answer["response"]["response"]["still_queued"], json!([]));
     fake.read_to("result/error_during_execution");
@@ -245,8 +265,10 @@ fn a_line_of_three_megabytes_is_taken() {
     assert_eq!(result["result"], "ok lhm-1-1-p1z");
     assert_eq!(fake.exit_code(), 0);
     let said = harness.expect_all_ended();
-    assert!(said.iter().any(|say| matches!(say, Say::TurnEnded { good: true, markers, .. }
-        if markers == &["lhm-1-1-p1z"])));
+    assert!(said.iter().any(
+        |say| matches!(say, Say::TurnEnded { good: true, markers, .. }
+        if markers == &["lhm-1-1-p1z"])
+    ));
 }
 
 #[test]
@@ -335,7 +357,10 @@ fn a_full_stdout_loses_nothing() {
         .map(|line| serde_json::from_slice(line).expect("whole lines"))
         .collect();
     assert_eq!(messages.len(), 1024 + 3);
-    assert_eq!(messages.last().map(|it| it["type"].clone()), Some(json!("result")));
+    assert_eq!(
+        messages.last().map(|it| it["type"].clone()),
+        Some(json!("result"))
+    );
     assert_eq!(child.wait().expect("an end").code(), Some(0));
 }
 
@@ -365,29 +390,4 @@ fn a_broken_pipe_is_no_signal() {
     });
     drop(child.stdin.take());
     assert_eq!(child.wait().expect("an end").code(), Some(0));
-}
-
-#[test]
-fn idleness_costs_nothing() {
-    let place = Place::new();
-    let mut harness = place.harness(quick());
-    let mut fake = started(&place);
-    fake.ask("one");
-    fake.read_to("result/success");
-    harness.expect("the turn's end", |_, say| {
-        matches!(say, Say::TurnEnded { .. }).then_some(())
-    });
-    // It sleeps in one system call, and nothing wakes it.
-    #[cfg(target_os = "linux")]
-    {
-        let state = || {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", fake.pid())).expect("alive");
-            stat.rsplit(')').next().map(|rest| rest.trim_start().starts_with('S'))
-        };
-        eventually("asleep", || state() == Some(true));
-    }
-    #[cfg(not(target_os = "linux"))]
-    eventually("nothing", || true);
-    fake.close_stdin();
-    assert_eq!(fake.exit_code(), 0);
 }

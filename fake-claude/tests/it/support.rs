@@ -1,6 +1,5 @@
 //! What the tests share: a fake in a folder of its own, driven from both sides, with a deadline for everything that is waited for.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -168,7 +167,9 @@ impl Fake {
     /// Reads up to a line of this kind, and gives it back.
     pub fn read_to(&self, kind: &str) -> Value {
         loop {
-            let message = self.next().unwrap_or_else(|| panic!("{kind} before the end"));
+            let message = self
+                .next()
+                .unwrap_or_else(|| panic!("{kind} before the end"));
             if kind_of(&message) == kind {
                 return message;
             }
@@ -200,7 +201,9 @@ impl Fake {
     /// Waits for its end, which must come by exit, and gives back the code.
     pub fn exit_code(&mut self) -> i32 {
         let status = self.wait();
-        status.code().unwrap_or_else(|| panic!("an exit code, not {status}"))
+        status
+            .code()
+            .unwrap_or_else(|| panic!("an exit code, not {status}"))
     }
 }
 
@@ -319,8 +322,11 @@ impl Harness {
     pub fn listen(folder: &Path, behaviour: Behaviour, ballast: Option<OwnedFd>) -> Self {
         let socket = folder.join("control");
         let listener = UnixListener::bind(&socket).expect("a socket");
-        fs::write(folder.join(SOCKET_FILE), socket.as_os_str().as_encoded_bytes())
-            .expect("the file that names the socket");
+        fs::write(
+            folder.join(SOCKET_FILE),
+            socket.as_os_str().as_encoded_bytes(),
+        )
+        .expect("the file that names the socket");
         let (sender, events) = mpsc::channel();
         let connections = Arc::new(Mutex::new(Vec::new()));
         let accepted = Arc::clone(&connections);
@@ -413,7 +419,8 @@ fn serve(
 ) {
     let mut lines = BufReader::new(stream.try_clone().expect("a second handle")).lines();
     while let Some(Ok(line)) = lines.next() {
-        let said: Said = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let said: Said =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         if matches!(said.say, Say::Hello { .. } | Say::Serves { .. }) {
             // A fake that asked a mere question is gone already.
             let _ = send(&stream, order.as_bytes(), ballast.map(AsRawFd::as_raw_fd));
@@ -445,7 +452,9 @@ fn send(stream: &UnixStream, bytes: &[u8], file: Option<RawFd>) -> std::io::Resu
         (*header).cmsg_level = libc::SOL_SOCKET;
         (*header).cmsg_type = libc::SCM_RIGHTS;
         (*header).cmsg_len = libc::CMSG_LEN(size_of::<RawFd>() as u32) as _;
-        libc::CMSG_DATA(header).cast::<RawFd>().write_unaligned(file);
+        libc::CMSG_DATA(header)
+            .cast::<RawFd>()
+            .write_unaligned(file);
         libc::sendmsg(stream.as_raw_fd(), &raw const message, 0)
     };
     assert_eq!(sent, bytes.len() as isize, "one message takes it all");
@@ -472,9 +481,4 @@ pub fn outcome(command: &mut Command, input: &str) -> (i32, String, String) {
     let stdout: Vec<String> = std::iter::from_fn(|| fake.next_raw()).collect();
     let code = fake.exit_code();
     (code, stdout.join("\n"), fake.errors())
-}
-
-/// A value of an environment variable that is a path.
-pub fn path_value(path: &Path) -> &OsStr {
-    path.as_os_str()
 }

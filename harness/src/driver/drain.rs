@@ -28,6 +28,8 @@ pub struct Drain<'a> {
     /// How many messages living fakes have read and may still answer. A turn may take longer than `quiet`, so silence alone says
     /// nothing while this is above zero.
     pub owed: &'a dyn Fn() -> u64,
+    /// How many messages living fakes have read and hang with. Some workers count them in their queue still.
+    pub hanging: &'a dyn Fn() -> u64,
 }
 
 /// Waits until nothing has happened for a while, living fakes owe nothing, and the worker's own queue is empty where it tells; or until
@@ -41,7 +43,7 @@ pub async fn drained(rest: &Drain<'_>, adapter: &Adapter, client: &mut Client, e
         let still = Span::from_nanos(rest.quiet.as_nanos().saturating_sub(since.as_nanos()));
         let wait = if !still.is_zero() {
             still
-        } else if (rest.owed)() > 0 || queue(adapter, client).await > 0.0 {
+        } else if (rest.owed)() > 0 || queue(adapter, client).await > (rest.hanging)() as f64 {
             rest.quiet
         } else {
             break true;

@@ -52,7 +52,9 @@ impl<'a> Session<'a> {
         if let Err(Stall(waiting_for)) = &done {
             self.emit(EventKind::SessionStalled { session: self.plan.id.clone(), waiting_for: waiting_for.clone() }).await;
         } else if self.plan.end != End::Abandon && !self.plan.linger.is_zero() {
-            sleep(self.plan.linger.into()).await;
+            // A worker that is gone has nothing more to do in that time.
+            let mut life = self.driver.life.clone();
+            let _ = timeout(self.plan.linger.into(), life.wait_for(|life| *life == Life::Gone)).await;
         }
         self.end(done.is_err()).await;
     }

@@ -136,7 +136,7 @@ impl ProcessManager {
     pub(super) fn for_shutdown(&self, how: Shutdown) -> Vec<Arc<Child>> {
         let pids = match how {
             Shutdown::WindowsOnly => Vec::new(),
-            Shutdown::Enumerate => children_of(std::process::id()),
+            Shutdown::Enumerate => own_children(),
         };
         let running = lock(&self.running);
         pids.iter()
@@ -148,7 +148,7 @@ impl ProcessManager {
     /// The report's `getChildrenForSession(parentPid, 'claude')`, which B and C need and which is not the enumeration of shutdown:
     /// every child of the daemon by that name, whichever session it serves.
     pub(super) fn children_named_claude(&self) -> Vec<u32> {
-        let mut pids = children_of(std::process::id());
+        let mut pids = own_children();
         pids.retain(|pid| is_named_claude(*pid));
         pids
     }
@@ -170,12 +170,12 @@ fn send(pid: u32, signal: Signal) {
     }
 }
 
-/// The direct children of a process, dead ones that were not waited for included: what `pgrep -P` prints. Where the kernel lists
-/// them itself that list is taken, because a `pgrep` for each session would be one more process for each session.
-fn children_of(parent: u32) -> Vec<u32> {
+/// The direct children of this daemon, dead ones that were not waited for included: what `pgrep -P` prints. Where the kernel
+/// lists them itself that list is taken, because a `pgrep` for each session would be one more process for each session.
+fn own_children() -> Vec<u32> {
     let from_kernel = || -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();
-        for task in fs::read_dir(format!("/proc/{parent}/task"))? {
+        for task in fs::read_dir("/proc/self/task")? {
             let list = fs::read_to_string(task?.path().join("children"))?;
             pids.extend(numbers(&list));
         }
@@ -184,7 +184,7 @@ fn children_of(parent: u32) -> Vec<u32> {
     let from_pgrep = || -> io::Result<Vec<u32>> {
         let output = Command::new("pgrep")
             .arg("-P")
-            .arg(parent.to_string())
+            .arg(std::process::id().to_string())
             .output()?;
         Ok(numbers(&String::from_utf8_lossy(&output.stdout)).collect())
     };

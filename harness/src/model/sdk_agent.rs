@@ -246,10 +246,8 @@ impl SdkAgent {
         match ended {
             // Whoever aborts gives up what is in flight, as v9.0.0 does; what no claude has seen yet stays pending.
             Ended::Aborted => {
-                if let Err(error) = self.sessions.confirm(&unanswered) {
-                    // The data folder is full or gone: the items stay on disk and are taken up after a restart.
-                    drop(error);
-                }
+                // Where the data folder takes no more, they stay on disk as pending and are taken up after a restart.
+                let _ = self.sessions.confirm(&unanswered);
             }
             Ended::Drained
             | Ended::Silent

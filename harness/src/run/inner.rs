@@ -35,12 +35,14 @@ use crate::timeline::event::{Event, EventKind, Isolation, RunFacts, Source};
 use crate::units::RunTime;
 use crate::witness::{self, Scope, Settings, Switches, Witnesses};
 use crate::worker::http::Client;
-use crate::worker::{Exit, Place, RunFolder, System, Worker};
+use crate::worker::{Exit, Life, Place, RunFolder, System, Worker};
 
 /// How often the outer process hears how the run goes.
 const TELL_EVERY: Duration = Duration::from_millis(250);
 /// How many claudes of one session may live at once before a run needs more files than it asks for.
 const CLAUDES_OF_A_SESSION: u64 = 4;
+/// The least time that children have to follow their worker, whatever the scale: one or two samples.
+const LEAST_RESIDUE_GRACE: Span = Span::from_millis(300);
 
 /// Why a run has no recording that could be judged.
 enum Ended {
@@ -207,6 +209,8 @@ struct Run {
     followed: Rc<RefCell<Followed>>,
     outer: Rc<Outer>,
     phase: Rc<Cell<&'static str>>,
+    /// Whether it was stated that the time for children to follow their worker is over.
+    residue_stated: watch::Sender<bool>,
     /// Whether the grace of every session was waited for.
     grace_passed: Cell<bool>,
     tasks: RefCell<Vec<JoinHandle<()>>>,
@@ -275,6 +279,7 @@ impl Run {
             followed,
             outer: Rc::clone(outer),
             phase: Rc::new(Cell::new("starting the worker")),
+            residue_stated: watch::channel(false).0,
             grace_passed: Cell::new(false),
             tasks: RefCell::default(),
         })
@@ -284,6 +289,7 @@ impl Run {
     async fn live(&self) -> Result<bool, Ended> {
         self.witnesses.begin_sampling();
         self.tell_progress();
+        self.watch_residue();
         let stop = tokio::select! {
             biased;
             stop = self.stopped() => Some(stop),
@@ -336,11 +342,13 @@ impl Run {
         Rc::new(driver).drive().await;
         self.phase.set("waiting for rest");
         let mut client = Client::new(self.worker.address());
+        let owed = || self.followed.borrow().rest.owed(self.emitter.clock().now(), self.longest_silence());
         let rest = Drain {
             quiet: self.scenario.run.quiet,
             deadline: self.scenario.run.drain,
             last_activity: &|| self.followed.borrow().rest.last_activity,
-            owed: &|| self.followed.borrow().rest.owed(),
+            owed: &|| owed().working,
+            hanging: &|| owed().hanging,
         };
         driver::drained(&rest, &adapter, &mut client, &self.emitter).await;
         self.phase.set("reading stored work back");
@@ -350,6 +358,14 @@ impl Run {
         self.phase.set("waiting for the grace to pass");
         self.wait_for_grace().await;
         self.grace_passed.set(true);
+    }
+
+    /// For how long a fake that works may say nothing: thrice the longest of its planned times, and a second for a busy machine.
+    fn longest_silence(&self) -> Span {
+        let behaviours = self.scenario.mix.iter().map(|mix| &mix.behaviour).chain([&self.scenario.claude]);
+        let longest = behaviours.flat_map(|behaviour| [behaviour.start, behaviour.initialize, behaviour.turn, behaviour.exit]).max();
+        let longest = longest.unwrap_or_default().divided(self.scenario.run.time_scale);
+        Span::from_nanos(3 * longest.as_nanos() + Span::from_secs(1).as_nanos())
     }
 
     /// Waits until the grace of every session has passed, or until nothing is left that could outlive it.
@@ -382,16 +398,36 @@ impl Run {
         self.phase.set("stopping the worker");
         // A worker that will not go is ended by the final cleaning; the recording shows that it did not go by itself.
         let _ = self.worker.stop().await;
-        let scale = self.scenario.run.time_scale;
-        let residue = self.emitter.clock().now() + self.scenario.expect.residue_grace.divided(scale).max(Span::from_millis(300));
-        loop {
-            let left = self.emitter.clock().until(residue);
-            if left.is_zero() || self.witnesses.living().is_empty() {
-                break;
-            }
-            let _ = timeout(left, self.witnesses.change()).await;
+        // Without a worker that is gone for good there is nothing to wait for.
+        if *self.worker.life().borrow() == Life::Gone {
+            let mut stated = self.residue_stated.subscribe();
+            let _ = stated.wait_for(|stated| *stated).await;
         }
-        self.emitter.emit(EventKind::ResiduePassed).await;
+    }
+
+    /// States, once the worker is gone for good, that its children had their time to follow: whenever that is, since what lives then
+    /// has broken its first obligation then.
+    fn watch_residue(&self) {
+        let (mut life, witnesses, emitter, stated) =
+            (self.worker.life(), Rc::clone(&self.witnesses), self.emitter.clone(), self.residue_stated.clone());
+        let grace = self.scenario.expect.residue_grace.divided(self.scenario.run.time_scale).max(LEAST_RESIDUE_GRACE);
+        let watching = spawn_local(async move {
+            if life.wait_for(|life| *life == Life::Gone).await.is_err() {
+                return;
+            }
+            let end = emitter.clock().now() + grace;
+            loop {
+                let left = emitter.clock().until(end);
+                if left.is_zero() || witnesses.living().is_empty() {
+                    break;
+                }
+                // Whatever changes may have been the last one to go.
+                let _ = timeout(left, witnesses.change()).await;
+            }
+            emitter.emit(EventKind::ResiduePassed).await;
+            stated.send_replace(true);
+        });
+        self.tasks.borrow_mut().push(watching);
     }
 
     /// Waits for a reason to stop early.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fake_claude::control::Say;
+use fake_claude::quantity::Span;
 
 use crate::process::ProcessIdentity;
 use crate::timeline::event::{Event, EventKind, Source};
@@ -49,8 +50,23 @@ impl Rest {
         }
     }
 
-    /// How many work items living fakes have read and not answered.
-    pub fn owed(&self) -> u64 {
-        self.owed.values().map(|items| items.len() as u64).sum()
+    /// How many work items living fakes have read and not answered: those that may still be answered, and those that hang. A fake that
+    /// works says something now and then; when all have been silent for longer than that takes, those that owe work hang.
+    pub fn owed(&self, now: RunTime, longest_silence: Span) -> Owed {
+        let items = self.owed.values().map(|items| items.len() as u64).sum();
+        if now.since(self.last_activity) > longest_silence {
+            Owed { working: 0, hanging: items }
+        } else {
+            Owed { working: items, hanging: 0 }
+        }
     }
+}
+
+/// Work items that living fakes have read and not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owed {
+    /// Those that may still be answered.
+    pub working: u64,
+    /// Those of fakes that hang.
+    pub hanging: u64,
 }
