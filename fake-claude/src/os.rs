@@ -395,7 +395,6 @@ pub fn spawn(
     environment: &[(&str, &str)],
     kinship: Kinship,
 ) -> io::Result<u32> {
-    expect_children()?;
     let mut command = Command::new(program);
     if let Some((name, rest)) = arguments.split_first() {
         command.arg0(name).args(rest);
@@ -439,15 +438,6 @@ fn spawn_daemon(mut command: Command) -> io::Result<u32> {
     let mut pid = [0; 4];
     io::Read::read_exact(&mut &from_daemon, &mut pid)?;
     Ok(u32::from_ne_bytes(pid))
-}
-
-/// Undoes an inherited wish not to hear of children's ends, under which their exit codes would be lost.
-fn expect_children() -> io::Result<()> {
-    // SAFETY: the default action is no handler of ours.
-    if unsafe { libc::signal(SIGCHLD, libc::SIG_DFL) } == libc::SIG_ERR {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
 }
 
 /// The next child that has ended, which is thereby gone from the process table.

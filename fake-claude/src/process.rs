@@ -217,9 +217,8 @@ impl Process {
 
     /// Says goodbye and exits.
     pub fn exit(&mut self, code: i32, why: Why, owed: u32) -> ! {
-        let code_said = Some(code);
         self.say(Say::Goodbye {
-            code: code_said,
+            code: Some(code),
             why,
             owed,
         });

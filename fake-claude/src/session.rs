@@ -1,33 +1,28 @@
 //! A session: one event loop over stdin, stdout, signals, the harness and the clock, and the turns that it runs.
 
+mod requests;
+mod turns;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::env;
 
-use serde::Serialize;
-
-use crate::act;
-use crate::answer;
+use self::turns::{Stage, Turn};
 use crate::arguments::{Arguments, Format};
 use crate::asked::Asked;
-use crate::behaviour::{Garble, Hang, Ignore};
-use crate::control::{Say, TurnKind, Why};
+use crate::behaviour::Ignore;
+use crate::control::{Say, Why};
 use crate::identity::{Uuids, is_uuid};
 use crate::input::Input;
 use crate::os::{self, Arrived, Watch};
 use crate::output::Output;
 use crate::process::{Process, note};
-use crate::protocol::incoming::{self, Ask, ControlRequest, Line, NotJson};
-use crate::protocol::outgoing::{
-    Conversation, DEFAULT_MODEL, Outcome, PERMISSION_MODES, SessionState, TurnFacts,
-};
+use crate::protocol::incoming::{self, ControlRequest, Line, NotJson};
+use crate::protocol::outgoing::{Conversation, Outcome, TurnFacts};
 use crate::quantity::Span;
 
-/// A line that is no JSON, though it begins as if it were.
-const MALFORMED: &[u8] = b"{\"type\":\"assistant\",\"message\":oops\n";
-
-/// What a failed turn says.
-const FAILURE: &str = "API Error: 500 the model is out of order";
+/// What the Python SDK puts where its caller names no session.
+const NO_SESSION: &str = "default";
 
 /// A session and everything that it needs.
 #[derive(Debug)]
@@ -85,27 +80,6 @@ struct Message {
     uuid: Option<String>,
     /// The content in JSON, kept only where it is to be shown again.
     content: Option<String>,
-}
-
-/// A turn.
-#[derive(Debug)]
-struct Turn {
-    number: u32,
-    started_ns: u64,
-    due_ns: u64,
-    messages: Vec<Message>,
-    stage: Stage,
-}
-
-/// How far a turn is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// Its first half runs.
-    Begun,
-    /// What strikes in mid-turn has struck.
-    PastMiddle,
-    /// It is answered; the answer is being written.
-    Answered { good: bool },
 }
 
 impl Session {
@@ -461,7 +435,8 @@ impl Session {
 
     /// Says which session is served, when that is news; how to behave in it is then still to be told.
     fn serve_session(&mut self, session_id: String) {
-        if session_id.is_empty() || self.process.session.as_ref() == Some(&session_id) {
+        let is_named = !session_id.is_empty() && session_id != NO_SESSION;
+        if !is_named || self.process.session.as_ref() == Some(&session_id) {
             return;
         }
         self.process.session = Some(session_id.clone());
@@ -477,373 +452,6 @@ impl Session {
             markers: message.asked.markers(),
         });
         self.queue.push_back(message);
-    }
-
-    fn take_request(&mut self, request: ControlRequest) {
-        if self.initializing.is_some() {
-            // In order: what came later is not answered earlier.
-            self.deferred.push_back(request);
-        } else {
-            self.answer(request);
-        }
-    }
-
-    fn answer(&mut self, request: ControlRequest) {
-        let ControlRequest { id, ask } = request;
-        let conversation = &mut self.conversation;
-        match ask {
-            Ask::Initialize => {
-                let due = os::monotonic_ns() + self.process.behaviour.initialize.as_nanos();
-                self.initializing = Some((id, due));
-            }
-            Ask::Interrupt { cancel_queued } => self.answer_interrupt(&id, cancel_queued),
-            Ask::SetPermissionMode(mode) if PERMISSION_MODES.contains(&mode.as_str()) => {
-                conversation.permission_mode = mode;
-                self.output.add(|out| {
-                    let payload = ModePayload {
-                        mode: &conversation.permission_mode,
-                    };
-                    conversation.granted(out, &id, Some(&payload));
-                    conversation.permission_mode_changed(out);
-                });
-            }
-            Ask::SetPermissionMode(_) => {
-                let error = format!(
-                    "Cannot set permission mode: must be one of {}",
-                    PERMISSION_MODES.join(", ")
-                );
-                self.output
-                    .add(|out| conversation.denied(out, &id, &error, "invalid_mode"));
-            }
-            Ask::SetModel(model) => {
-                conversation.model = model.unwrap_or_else(|| DEFAULT_MODEL.to_owned());
-                self.output.add(|out| {
-                    let payload = ModelPayload {
-                        model: &conversation.model,
-                    };
-                    conversation.granted(out, &id, Some(&payload));
-                });
-            }
-            Ask::SetMaxThinkingTokens => self
-                .output
-                .add(|out| conversation.granted(out, &id, None::<&()>)),
-            Ask::McpStatus => self.output.add(|out| {
-                conversation.granted(out, &id, Some(&ServersPayload { servers: [] }));
-            }),
-            Ask::Unsupported(subtype) => {
-                let error = format!("Unsupported control request subtype: {subtype}");
-                self.output
-                    .add(|out| conversation.denied(out, &id, &error, "unsupported_request"));
-            }
-        }
-    }
-
-    fn answer_initialize(&mut self, id: &str) {
-        let state = if self.turn.is_some() {
-            SessionState::Running
-        } else {
-            SessionState::Idle
-        };
-        let is_repeated = std::mem::replace(&mut self.is_initialized, true);
-        self.output.add(|out| {
-            self.conversation.initialized(out, id, state);
-            if is_repeated {
-                self.conversation.no_background_tasks(out);
-            }
-        });
-        while self.initializing.is_none()
-            && let Some(request) = self.deferred.pop_front()
-        {
-            self.answer(request);
-        }
-    }
-
-    fn answer_interrupt(&mut self, id: &str, cancel_queued: bool) {
-        if cancel_queued {
-            self.queue.clear();
-        }
-        let waiting: Vec<&str> = self
-            .queue
-            .iter()
-            .filter_map(|message| message.uuid.as_deref())
-            .collect();
-        let payload = InterruptPayload {
-            still_queued: &waiting,
-        };
-        self.output
-            .add(|out| self.conversation.granted(out, id, Some(&payload)));
-        self.interrupt_turn();
-    }
-
-    fn begin_turn(&mut self, now: u64) {
-        // What waited while a turn ran is merged; the message that ends an idleness has a turn to itself.
-        let count = if self.process.behaviour.merge && self.follows_turn {
-            self.queue.len()
-        } else {
-            1
-        };
-        let messages: Vec<Message> = self.queue.drain(..count).collect();
-        self.turns += 1;
-        self.active_ns = now;
-        let turn = Turn {
-            number: self.turns,
-            started_ns: now,
-            due_ns: now + self.process.behaviour.turn.as_nanos(),
-            messages,
-            stage: Stage::Begun,
-        };
-        for (kind, markers) in turn.contents() {
-            self.process.say(Say::TurnStarted {
-                turn: turn.number,
-                kind,
-                markers,
-            });
-        }
-        let strikes = self.strikes();
-        self.turn = Some(turn);
-        if self.turns == 1 {
-            self.misbehave_once();
-        }
-        if let Some(size) = self.process.behaviour.grow {
-            act::grow(&mut self.process, size);
-        }
-        if strikes && self.process.behaviour.hang == Some(Hang::BeforeInit) {
-            return self.hang("before-init");
-        }
-        if self.arguments.output == Format::StreamJson {
-            self.write_beginning();
-        }
-        if let Some(size) = self.process.behaviour.flood {
-            act::flood(&mut self.process, &mut self.output, size);
-        }
-        if strikes && self.process.behaviour.hang == Some(Hang::MidTurn) {
-            self.hang("mid-turn");
-        }
-    }
-
-    /// Whether the misbehaviours of one turn strike in the present one.
-    fn strikes(&self) -> bool {
-        self.turns == self.process.behaviour.at_turn
-    }
-
-    /// The misbehaviours of the first turn.
-    fn misbehave_once(&mut self) {
-        if let Some(leave) = self.process.behaviour.leave {
-            act::leave(&mut self.process, leave);
-        }
-        let storm = self.process.behaviour.storm;
-        act::storm(&mut self.process, storm);
-        if self.process.behaviour.litter {
-            let conversation = &self.conversation;
-            act::litter(
-                &mut self.process,
-                &conversation.session_id,
-                &conversation.cwd,
-            );
-        }
-    }
-
-    fn hang(&mut self, word: &str) {
-        self.process.did(format!("hang = {word}"), None);
-        self.phase = Phase::Hung;
-    }
-
-    fn write_beginning(&mut self) {
-        let conversation = &self.conversation;
-        let messages = self.turn.as_ref().map_or(&[][..], |turn| &turn.messages);
-        self.output.add(|out| {
-            if self.shows_state {
-                conversation.session_state_changed(out, SessionState::Running);
-            }
-            conversation.init(out);
-            if self.arguments.partial_messages {
-                conversation.requesting(out);
-            }
-            if self.arguments.replay_user_messages {
-                for message in messages {
-                    let content = message.content.as_deref().unwrap_or("null");
-                    conversation.replay(out, content, message.uuid.as_deref());
-                }
-            }
-        });
-    }
-
-    /// Takes the running turn further, as far as time and stdout allow.
-    fn advance_turn(&mut self, now: u64) -> bool {
-        let Some(turn) = &mut self.turn else {
-            return false;
-        };
-        match turn.stage {
-            Stage::Begun if now >= turn.middle_ns() => {
-                turn.stage = Stage::PastMiddle;
-                self.strike_in_the_middle();
-                true
-            }
-            Stage::PastMiddle if now >= turn.due_ns => {
-                self.answer_turn(now);
-                true
-            }
-            Stage::Answered { good } if self.output.is_drained() => {
-                self.end_turn(good && !self.output.is_closed());
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn strike_in_the_middle(&mut self) {
-        if !self.strikes() {
-            return;
-        }
-        if let Some(death) = self.process.behaviour.die.clone() {
-            self.output.flush();
-            let owed = self.owed();
-            act::die(&mut self.process, &death, owed);
-        }
-        match self.process.behaviour.garble {
-            Some(Garble::Malformed) => {
-                self.output.add(|out| out.extend_from_slice(MALFORMED));
-                self.process.did("garble = malformed".to_owned(), None);
-            }
-            Some(Garble::Huge) => {
-                act::write_huge_line(&mut self.output);
-                self.process.did("garble = huge".to_owned(), None);
-            }
-            // That one cuts the result, once it is there.
-            Some(Garble::Partial) | None => {}
-        }
-    }
-
-    fn answer_turn(&mut self, now: u64) {
-        let Some(turn) = &mut self.turn else {
-            return;
-        };
-        let asked: Vec<&Asked> = turn.messages.iter().map(|message| &message.asked).collect();
-        let uuids: Vec<String> = turn
-            .messages
-            .iter()
-            .filter_map(|message| message.uuid.clone())
-            .collect();
-        let facts = TurnFacts {
-            duration_ms: (now - turn.started_ns) / 1_000_000,
-            input_bytes: turn.messages.iter().map(|message| message.bytes).sum(),
-            waiting: self.queue.len(),
-            message_uuids: &uuids,
-        };
-        let strikes = self.turns == self.process.behaviour.at_turn;
-        let behaviour = &self.process.behaviour;
-        let texts = answer::texts(&asked, behaviour.reply);
-        if strikes && behaviour.silent {
-            turn.stage = Stage::Answered { good: false };
-            self.process.did("silent = true".to_owned(), None);
-            return;
-        }
-        let fails = strikes && behaviour.fail;
-        let is_cut = strikes && behaviour.garble == Some(Garble::Partial);
-        let outcome = if fails {
-            Outcome::Failure(FAILURE)
-        } else {
-            Outcome::Success(texts.last().map_or("", String::as_str))
-        };
-        turn.stage = Stage::Answered {
-            good: !fails && !is_cut,
-        };
-        write_answer(
-            &mut self.output,
-            &mut self.conversation,
-            self.arguments.output,
-            if fails { &[] } else { &texts },
-            outcome,
-            &facts,
-            is_cut,
-        );
-        if self.shows_state {
-            self.output.add(|out| {
-                self.conversation
-                    .session_state_changed(out, SessionState::Idle)
-            });
-        }
-        self.last_result_failed = fails;
-        self.results += 1;
-        if fails {
-            self.process.did("fail = true".to_owned(), None);
-        }
-        if is_cut {
-            self.process.did("garble = partial".to_owned(), None);
-        }
-    }
-
-    fn end_turn(&mut self, good: bool) {
-        let Some(turn) = self.turn.take() else {
-            return;
-        };
-        self.follows_turn = true;
-        self.active_ns = os::monotonic_ns();
-        for (kind, markers) in turn.contents() {
-            self.process.say(Say::TurnEnded {
-                turn: turn.number,
-                kind,
-                good,
-                markers,
-            });
-        }
-        if self.process.behaviour.close_stdout && self.results == 1 && !self.output.is_closed() {
-            match self.output.close() {
-                Ok(()) => self.process.did("close_stdout = true".to_owned(), None),
-                Err(error) => note(&format_args!("stdout cannot be closed: {error}")),
-            }
-        }
-        if self.strikes() && self.process.behaviour.hang == Some(Hang::AfterResult) {
-            self.hang("after-result");
-        }
-    }
-
-    /// Breaks the running turn off, unless there is none or it is answered already.
-    fn interrupt_turn(&mut self) -> bool {
-        let Some(turn) = &mut self.turn else {
-            return false;
-        };
-        if matches!(turn.stage, Stage::Answered { .. }) {
-            return false;
-        }
-        turn.stage = Stage::Answered { good: false };
-        let facts = TurnFacts {
-            duration_ms: (os::monotonic_ns() - turn.started_ns) / 1_000_000,
-            waiting: self.queue.len(),
-            ..TurnFacts::default()
-        };
-        if self.arguments.output == Format::StreamJson {
-            self.output.add(|out| {
-                self.conversation.interrupted(out);
-                self.conversation.result(out, Outcome::Interrupted, &facts);
-                if self.shows_state {
-                    self.conversation
-                        .session_state_changed(out, SessionState::Idle);
-                }
-            });
-        }
-        self.last_result_failed = true;
-        self.results += 1;
-        true
-    }
-}
-
-impl Turn {
-    /// When what strikes in mid-turn strikes.
-    fn middle_ns(&self) -> u64 {
-        self.started_ns + (self.due_ns - self.started_ns) / 2
-    }
-
-    /// What it answers: its kinds, and the markers of each. A merged turn may have several.
-    fn contents(&self) -> Vec<(TurnKind, Vec<String>)> {
-        let mut contents: Vec<(TurnKind, Vec<String>)> = Vec::new();
-        for Message { asked, .. } in &self.messages {
-            match contents.iter_mut().find(|(kind, _)| *kind == asked.kind) {
-                Some((_, markers)) => markers.extend(asked.markers()),
-                None => contents.push((asked.kind, asked.markers())),
-            }
-        }
-        contents
     }
 }
 
@@ -881,58 +489,4 @@ fn message(text: &str, uuid: Option<String>, content: Option<String>) -> Message
         uuid,
         content,
     }
-}
-
-/// Writes the answer of a turn in the format that was asked for; the line of a result that is to be cut stops in its middle, and the
-/// rest of it comes before whatever is written next.
-fn write_answer(
-    output: &mut Output,
-    conversation: &mut Conversation,
-    format: Format,
-    texts: &[String],
-    outcome: Outcome<'_>,
-    facts: &TurnFacts<'_>,
-    is_cut: bool,
-) {
-    let mut rest = Vec::new();
-    output.add(|out| {
-        if format == Format::StreamJson {
-            for text in texts {
-                conversation.assistant(out, text);
-            }
-        }
-        let start = out.len();
-        match (format, outcome) {
-            (Format::Text, Outcome::Success(text) | Outcome::Failure(text)) => {
-                out.extend_from_slice(text.as_bytes());
-                out.push(b'\n');
-            }
-            _ => conversation.result(out, outcome, facts),
-        }
-        if is_cut {
-            rest = out.split_off(start + (out.len() - start) / 2);
-        }
-    });
-    output.withhold(rest);
-}
-
-#[derive(Serialize)]
-struct ModePayload<'a> {
-    mode: &'a str,
-}
-
-#[derive(Serialize)]
-struct ModelPayload<'a> {
-    model: &'a str,
-}
-
-#[derive(Serialize)]
-struct InterruptPayload<'a> {
-    still_queued: &'a [&'a str],
-}
-
-#[derive(Serialize)]
-struct ServersPayload {
-    #[serde(rename = "mcpServers")]
-    servers: [(); 0],
 }

@@ -22,8 +22,11 @@ const BEHAVIOUR: &str = "initialize = \"1ms\"\nexit = \"1ms\"\n";
 /// The versions that differ in how they call the program.
 const VERSIONS: [&str; 2] = ["0.1.76", "0.3.330"];
 
+/// The name of what is done, and what is to come of it.
+type Case = (&'static str, fn(&Value));
+
 /// What is done with each, and what is to come of it.
-const CASES: [(&str, fn(&Value)); 5] = [
+const CASES: [Case; 5] = [
     ("two-turns", two_turns),
     ("abort", abort),
     ("resume", resume),

@@ -14,7 +14,7 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod strict_toml;
-//pub mod testing;
+pub mod testing;
 pub mod timeline;
 pub mod units;
 pub mod witness;

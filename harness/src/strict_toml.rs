@@ -17,7 +17,7 @@ pub struct TomlError {
     /// The place, counted from 1: line and column (in characters); none where the whole file is meant.
     pub place: Option<(usize, usize)>,
     /// The line in question.
-    line: String,
+    line: Box<str>,
     /// How many characters of it are meant.
     width: usize,
     /// What is wrong.
@@ -103,7 +103,7 @@ impl<'a> Source<'a> {
         TomlError {
             file: self.file.to_owned(),
             place,
-            line,
+            line: line.into(),
             width,
             message: message.into(),
             remedy,

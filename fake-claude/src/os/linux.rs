@@ -1,8 +1,8 @@
 //! What Linux does in its own way: signalfd, the auxiliary vector, `/proc`, memory files.
 
 use std::ffi::{CStr, OsStr};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -16,11 +16,16 @@ use super::{Arrived, HEARD, checked, counted};
 pub struct Signals(OwnedFd);
 
 impl Signals {
-    /// Blocks the signals and opens the descriptor. What arrived before stays pending, an inherited "ignore" notwithstanding.
+    /// Blocks the signals and opens the descriptor. What is blocked stays pending, an inherited "ignore" notwithstanding; only the
+    /// one of SIGCHLD must be undone, under which the exit codes of children are lost.
     pub fn listen() -> io::Result<Self> {
         let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: the set is initialised by sigemptyset before it is used; the descriptor is new and owned by nobody else.
+        // SAFETY: the set is initialised by sigemptyset before it is used; the descriptor is new and owned by nobody else; the default
+        // action is no handler of ours.
         unsafe {
+            if libc::signal(libc::SIGCHLD, libc::SIG_DFL) == libc::SIG_ERR {
+                return Err(io::Error::last_os_error());
+            }
             libc::sigemptyset(set.as_mut_ptr());
             for signal in HEARD {
                 libc::sigaddset(set.as_mut_ptr(), signal);
@@ -84,9 +89,10 @@ pub fn called_path() -> io::Result<PathBuf> {
 
 /// This process's start time in kernel ticks since boot, or 0 where `/proc` does not tell.
 pub fn process_start_time() -> u64 {
-    let Ok(stat) = fs::read("/proc/self/stat") else {
-        return 0;
-    };
+    // One read: the line is shorter than that.
+    let mut stat = [0; 1024];
+    let length = File::open("/proc/self/stat").and_then(|mut file| file.read(&mut stat));
+    let stat = &stat[..length.unwrap_or(0)];
     // The command's name comes in parentheses and may hold anything; 19 fields lie between it and the start time.
     stat.iter()
         .rposition(|byte| *byte == b')')

@@ -9,7 +9,8 @@ use fake_claude::quantity::{Size, Span};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Fake, Harness, Place, STREAMING, kind_of, kinds, quick, request, signal_process, user,
+    Fake, Harness, Place, STREAMING, eventually, is_in_process_table, kind_of, kinds, quick,
+    request, signal_process, user,
 };
 
 struct Run {
@@ -333,10 +334,7 @@ fn a_storm_starts_many_at_once() {
     }
     // One that is ended is waited for by the program, as the real one does with its own: no zombie is left.
     signal_process(pids[0], libc::SIGKILL);
-    #[cfg(target_os = "linux")]
-    crate::support::eventually("reaped", || {
-        !fs::exists(format!("/proc/{}", pids[0])).unwrap_or(true)
-    });
+    eventually("reaped", || !is_in_process_table(pids[0]));
     let count = run
         .harness
         .said
@@ -644,7 +642,7 @@ fn it_takes_the_time_that_it_is_told_to() {
         exit: Span::from_millis(100),
         ..quick()
     });
-    let start = std::time::Instant::now();
+    let start = crate::support::stopwatch();
     run.fake.initialize();
     run.fake.ask("one");
     run.fake.read_to("control_response");

@@ -1,6 +1,6 @@
 //! The control socket: the handshake, what is said on it, and the lifeline.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixListener;
 
@@ -350,7 +350,7 @@ fn ballast_is_counted_in_every_rss_and_held_once() {
         assert!(fd >= 0);
         OwnedFd::from_raw_fd(fd)
     };
-    File::from(file.try_clone().expect("a second handle"))
+    fs::File::from(file.try_clone().expect("a second handle"))
         .set_len(BALLAST)
         .expect("memory");
     let mut harness = Harness::listen(place.path(), quick(), Some(file));

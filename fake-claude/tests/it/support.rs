@@ -222,6 +222,12 @@ pub fn signal_process(pid: u32, signal: i32) {
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
 
+/// Whether a process exists, be it as a zombie.
+pub fn is_in_process_table(pid: u32) -> bool {
+    // SAFETY: the call touches no memory, and signal 0 is none.
+    unsafe { libc::kill(pid as libc::pid_t, 0) == 0 }
+}
+
 /// Waits for a child's end without spinning: the end of a pipe that only it holds would do, but it may have closed its own.
 fn wait_for(child: &mut Child) -> ExitStatus {
     let pid = child.id();
@@ -461,9 +467,18 @@ fn send(stream: &UnixStream, bytes: &[u8], file: Option<RawFd>) -> std::io::Resu
     Ok(())
 }
 
+/// A test's own stopwatch.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test measures how long something took"
+)]
+pub fn stopwatch() -> Instant {
+    Instant::now()
+}
+
 /// Waits until a condition holds that no event tells of, looking again after each pause.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
+    let start = stopwatch();
     while !holds() {
         assert!(start.elapsed() < DEADLINE, "never: {what}");
         thread::park_timeout(Duration::from_millis(5));

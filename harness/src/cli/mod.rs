@@ -11,7 +11,7 @@ mod list;
 mod output;
 mod plan;
 mod progress;
-//mod repro;
+mod repro;
 mod run;
 
 use std::io;
@@ -44,7 +44,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
     let quiet = arguments.quiet;
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments, quiet),
-        Command::Repro(_) => unimplemented!(),
+        Command::Repro(arguments) => repro::repro(&arguments, quiet),
         Command::Judge(arguments) => judge::judge(&arguments),
         Command::Report(arguments) => judge::report(&arguments),
         Command::Install(arguments) => install::install_all(&arguments, quiet),

@@ -63,10 +63,7 @@ impl Plan {
         let cache = cache()?;
         let worker = spec.resolve(&scenario.worker, &cache).map_err(worker_failure)?;
         worker.check_time_scale(scenario.run.time_scale).map_err(Failure::usage)?;
-        if !worker.adapter.has_end(scenario.load.end) {
-            let message = format!("{}: the worker {} has no end of the kind `{}`", text.file, worker.name, scenario.load.end);
-            return Err(Failure::usage(message));
-        }
+        worker.check_load(&scenario.load).map_err(|error| Failure::usage(format_args!("{}: {error}", text.file)))?;
         let fake_claude = find_program("fake-claude").map_err(Failure::usage)?;
         let manifest = Manifest {
             major: format::MAJOR,

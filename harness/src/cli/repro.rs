@@ -5,8 +5,8 @@ use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::output;
 use super::plan::{self, Plan, ScenarioText};
-use super::run::{self, Finished};
-use crate::report::{Report, terminal};
+use super::run;
+use crate::report::Report;
 use crate::scenario::{End, Verdict};
 use crate::units::{self, Count};
 

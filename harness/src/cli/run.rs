@@ -1,6 +1,7 @@
 //! `run`: runs scenarios and judges them.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::args::{Format, RunArguments};
@@ -9,6 +10,7 @@ use super::failure::Failure;
 use super::output;
 use super::plan::{self, Plan, ScenarioText};
 use super::progress::ProgressLine;
+use crate::report::terminal::Style;
 use crate::report::{Report, json, junit, markdown, terminal};
 use crate::run::{self, RunError, Stopped};
 
@@ -104,8 +106,8 @@ fn plan_relative(path: &Path) -> String {
 
 /// Writes every format of a report into a folder.
 pub fn write_reports(report: &Report, folder: &Path) -> Result<(), Failure> {
-    let files = [("report.json", json::render(report)), ("report.md", markdown::render(report)), ("junit.xml", junit::render(report))];
-    for (name, content) in files {
+    for (name, format) in [("report.json", Format::Json), ("report.md", Format::Markdown), ("junit.xml", Format::Junit)] {
+        let content = render(report, format)?;
         let path = folder.join(name);
         fs::write(&path, content).map_err(|cause| Failure::file(&path, &cause))?;
     }
@@ -114,12 +116,22 @@ pub fn write_reports(report: &Report, folder: &Path) -> Result<(), Failure> {
 
 /// Writes a report to stdout.
 pub fn show(report: &Report, format: Format) -> Result<ExitCode, Failure> {
-    output::result(&match format {
-        Format::Human => terminal::render(report, output::colour(&std::io::stdout())),
-        Format::Json => json::render(report),
-        Format::Junit => junit::render(report),
+    output::result(&render(report, format)?)
+}
+
+fn render(report: &Report, format: Format) -> Result<String, Failure> {
+    Ok(match format {
+        Format::Human => terminal::render(report, style()),
+        Format::Json => json::render(report).map_err(Failure::internal)?,
+        Format::Junit => junit::render(report).map_err(Failure::internal)?,
         Format::Markdown => markdown::render(report),
     })
+}
+
+/// How this terminal is written to.
+fn style() -> Style {
+    let width = comfy_table::Table::new().width().map_or(Style::default().width, usize::from);
+    Style { colour: output::colour(&io::stdout()), width }
 }
 
 /// The command line as it was typed, quoted for a shell where that is needed.

@@ -35,7 +35,12 @@ pub struct Drain<'a> {
 /// Waits until nothing has happened for a while, living fakes owe nothing, and the worker's own queue is empty where it tells; or until
 /// the deadline. Emits `Drained` and gives back whether it came to rest. A worker that does not answer has nothing more to do: it is then
 /// the silence that decides.
-pub async fn drained(rest: &Drain<'_>, adapter: &Adapter, client: &mut Client, emitter: &Emitter) -> bool {
+pub async fn drained(
+    rest: &Drain<'_>,
+    adapter: &Adapter,
+    client: &mut Client,
+    emitter: &Emitter,
+) -> bool {
     let clock = *emitter.clock();
     let end = clock.now() + rest.deadline;
     let quiet = loop {
@@ -54,15 +59,24 @@ pub async fn drained(rest: &Drain<'_>, adapter: &Adapter, client: &mut Client, e
         }
         sleep(wait.max(LOOK_AGAIN).min(left).into()).await;
     };
-    emitter.of(Source::Driver).emit(EventKind::Drained { quiet }).await;
+    emitter
+        .of(Source::Driver)
+        .emit(EventKind::Drained { quiet })
+        .await;
     quiet
 }
 
 /// The length of the worker's own queue; nothing where it does not tell.
 async fn queue(adapter: &Adapter, client: &mut Client) -> f64 {
-    let Some(queue) = &adapter.queue else { return 0.0 };
+    let Some(queue) = &adapter.queue else {
+        return 0.0;
+    };
     match client.send(Method::Get, &queue.path, None, QUESTION).await {
-        Ok(answer) => queue.at.of(&answer.json()).and_then(serde_json::Value::as_f64).unwrap_or(0.0),
+        Ok(answer) => queue
+            .at
+            .of(&answer.json())
+            .and_then(serde_json::Value::as_f64)
+            .unwrap_or(0.0),
         Err(_) => 0.0,
     }
 }

@@ -60,7 +60,15 @@ impl Driver {
         request_timeout: Span,
         emitter: &Emitter,
     ) -> Self {
-        Self { schedule, adapter, address, life, cwd, request_timeout, emitter: emitter.of(Source::Driver) }
+        Self {
+            schedule,
+            adapter,
+            address,
+            life,
+            cwd,
+            request_timeout,
+            emitter: emitter.of(Source::Driver),
+        }
     }
 
     /// Drives the whole load and emits `LoadFinished`. To be run within a `LocalSet`; dropping the future stops every session where it is.
@@ -74,7 +82,9 @@ impl Driver {
                     sessions.spawn_local(async move {
                         while next.get() < driver.schedule.sessions() {
                             let index = next.replace(next.get() + 1);
-                            Session::new(&driver, driver.schedule.plan(index)).run().await;
+                            Session::new(&driver, driver.schedule.plan(index))
+                                .run()
+                                .await;
                         }
                     });
                 }
@@ -91,13 +101,18 @@ impl Driver {
     async fn open(self: &Rc<Self>, sessions: &mut JoinSet<()>) {
         let began = self.now();
         for index in 0..self.schedule.sessions() {
-            let wait = self.emitter.clock().until(began + self.schedule.arrival(index));
+            let wait = self
+                .emitter
+                .clock()
+                .until(began + self.schedule.arrival(index));
             if !wait.is_zero() {
                 sleep(wait).await;
             }
             let driver = Rc::clone(self);
             sessions.spawn_local(async move {
-                Session::new(&driver, driver.schedule.plan(index)).run().await;
+                Session::new(&driver, driver.schedule.plan(index))
+                    .run()
+                    .await;
             });
             while let Some(ended) = sessions.try_join_next() {
                 unwrap_panic(ended);

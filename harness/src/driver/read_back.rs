@@ -31,9 +31,17 @@ pub struct ReadBack {
 
 /// Reads stored and kept work back and emits `WorkStored` and `WorkKept` for each item of this run, then `StoreRead`. `prefix` is what
 /// the markers of this run begin with. A record counts for the items of its listing's kinds alone: what else stands in it is quoted.
-pub async fn read_back(adapter: &Adapter, client: &mut Client, prefix: &str, emitter: &Emitter) -> ReadBack {
+pub async fn read_back(
+    adapter: &Adapter,
+    client: &mut Client,
+    prefix: &str,
+    emitter: &Emitter,
+) -> ReadBack {
     let emitter = emitter.of(Source::Driver);
-    let mut read = ReadBack { complete: true, ..ReadBack::default() };
+    let mut read = ReadBack {
+        complete: true,
+        ..ReadBack::default()
+    };
     for listing in &adapter.stored {
         read.complete &= read_listing(listing, client, prefix, &mut read.stored).await;
     }
@@ -42,40 +50,67 @@ pub async fn read_back(adapter: &Adapter, client: &mut Client, prefix: &str, emi
         read_listing(listing, client, prefix, &mut read.kept).await;
     }
     for (item, times) in &read.stored {
-        emitter.emit(EventKind::WorkStored { item: item.clone(), times: *times }).await;
+        emitter
+            .emit(EventKind::WorkStored {
+                item: item.clone(),
+                times: *times,
+            })
+            .await;
     }
     for item in read.kept.keys() {
-        emitter.emit(EventKind::WorkKept { item: item.clone() }).await;
+        emitter
+            .emit(EventKind::WorkKept { item: item.clone() })
+            .await;
     }
-    emitter.emit(EventKind::StoreRead { kinds: adapter.stored_kinds(), complete: read.complete }).await;
+    emitter
+        .emit(EventKind::StoreRead {
+            kinds: adapter.stored_kinds(),
+            complete: read.complete,
+        })
+        .await;
     read
 }
 
 /// Reads all pages of a listing; whether that worked.
-async fn read_listing(listing: &Listing, client: &mut Client, prefix: &str, found: &mut BTreeMap<String, u32>) -> bool {
+async fn read_listing(
+    listing: &Listing,
+    client: &mut Client,
+    prefix: &str,
+    found: &mut BTreeMap<String, u32>,
+) -> bool {
     let mut seen = HashSet::new();
     for page in 0..PAGES {
         let mut variables = Variables::default();
         let limit = listing.limit.unwrap_or_default();
         variables.set("limit", limit);
         variables.set("offset", page * limit);
-        let Ok(path) = listing.path.render_path(&variables) else { return false };
+        let Ok(path) = listing.path.render_path(&variables) else {
+            return false;
+        };
         let answer = match client.send(Method::Get, &path, None, PAGE).await {
             Ok(answer) if answer.is_success() => answer.json(),
             Ok(_) | Err(_) => return false,
         };
-        let Some(Value::Array(records)) = listing.items.of(&answer) else { return false };
+        let Some(Value::Array(records)) = listing.items.of(&answer) else {
+            return false;
+        };
         for record in records {
             if listing.only.as_ref().is_some_and(|only| !only.fits(record)) {
                 continue;
             }
             // A record that is stored while pages are read moves others to the next page, where they are met again.
-            let id = listing.id.as_ref().and_then(|id| id.of(record)).map(Value::to_string);
+            let id = listing
+                .id
+                .as_ref()
+                .and_then(|id| id.of(record))
+                .map(Value::to_string);
             if id.is_some_and(|id| !seen.insert(id)) {
                 continue;
             }
             for marker in markers(&record.to_string()) {
-                if marker.starts_with(prefix) && kind_of(&marker).is_some_and(|kind| listing.kinds.contains(&kind)) {
+                if marker.starts_with(prefix)
+                    && kind_of(&marker).is_some_and(|kind| listing.kinds.contains(&kind))
+                {
                     *found.entry(marker).or_default() += 1;
                 }
             }

@@ -68,13 +68,18 @@ impl Schedule {
     /// divides these and the linger.
     pub fn new(load: &Load, mix: &[Mix], seed: u64, time_scale: f64) -> Self {
         let count = load.sessions as usize;
-        let interval = load.arrival.map(|rate| rate.interval().divided(load.compress * time_scale));
+        let interval = load
+            .arrival
+            .map(|rate| rate.interval().divided(load.compress * time_scale));
         let mut chance = stream(seed, ARRIVALS);
         let mut at = Span::ZERO;
         let arrivals = (0..count)
             .map(|index| {
                 if let Some(interval) = interval.filter(|_| index > 0) {
-                    at = Span::from_nanos(at.as_nanos().saturating_add(exponential(&mut chance, interval).as_nanos()));
+                    at = Span::from_nanos(
+                        at.as_nanos()
+                            .saturating_add(exponential(&mut chance, interval).as_nanos()),
+                    );
                 }
                 at
             })
@@ -88,7 +93,9 @@ impl Schedule {
             mixes: mixes(count, mix, &mut stream(seed, MIX)),
             numbers: HashMap::new(),
         };
-        schedule.numbers = (0..load.sessions).map(|index| (schedule.id(index), index)).collect();
+        schedule.numbers = (0..load.sessions)
+            .map(|index| (schedule.id(index), index))
+            .collect();
         schedule
     }
 
@@ -120,7 +127,16 @@ impl Schedule {
 
     /// What the session with this index (from 0) does. Made anew at each call, so that a long soak does not hold it all.
     pub fn plan(&self, index: u32) -> SessionPlan {
-        let Load { prompts, observations, summary, think, linger, end, compress, .. } = self.load;
+        let Load {
+            prompts,
+            observations,
+            summary,
+            think,
+            linger,
+            end,
+            compress,
+            ..
+        } = self.load;
         let number = index + 1;
         let mut chance = stream(self.seed, u64::from(index));
         let id = session_id(&mut chance);
@@ -140,9 +156,18 @@ impl Schedule {
                 .chain((0..observations).map(|_| Moment::Observation))
                 .chain(summary.then_some(Moment::Summary));
             for moment in moments {
-                let pause = if plan.steps.is_empty() { Span::ZERO } else { exponential(&mut chance, think) };
+                let pause = if plan.steps.is_empty() {
+                    Span::ZERO
+                } else {
+                    exponential(&mut chance, think)
+                };
                 let marker = plan.next_marker(moment);
-                plan.steps.push(Step { pause, moment, prompt, marker });
+                plan.steps.push(Step {
+                    pause,
+                    moment,
+                    prompt,
+                    marker,
+                });
             }
         }
         plan
@@ -156,8 +181,18 @@ impl Schedule {
 impl SessionPlan {
     /// The marker of one more item of a kind than the steps hold.
     pub fn next_marker(&self, moment: Moment) -> String {
-        let count = self.steps.iter().filter(|step| step.moment == moment).count() + 1;
-        format!("{MARKER_PREFIX}{}-{}-{}{count}z", self.run, self.number, moment.letter())
+        let count = self
+            .steps
+            .iter()
+            .filter(|step| step.moment == moment)
+            .count()
+            + 1;
+        format!(
+            "{MARKER_PREFIX}{}-{}-{}{count}z",
+            self.run,
+            self.number,
+            moment.letter()
+        )
     }
 }
 
@@ -175,7 +210,14 @@ fn session_id(chance: &mut ChaCha8Rng) -> String {
     let bits = bits & !(0xf << 76) | (4 << 76);
     let bits = bits & !(0b11 << 62) | (0b10 << 62);
     let text = format!("{bits:032x}");
-    [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
+    [
+        &text[..8],
+        &text[8..12],
+        &text[12..16],
+        &text[16..20],
+        &text[20..],
+    ]
+    .join("-")
 }
 
 /// A time drawn from the exponential distribution with this mean, at most a hundred times the mean.
@@ -216,7 +258,13 @@ mod tests {
     }
 
     fn mix(shares: &[f64]) -> Vec<Mix> {
-        shares.iter().map(|share| Mix { share: *share, behaviour: Behaviour::default() }).collect()
+        shares
+            .iter()
+            .map(|share| Mix {
+                share: *share,
+                behaviour: Behaviour::default(),
+            })
+            .collect()
     }
 
     const BUSY: &str = "sessions = 40\narrival = \"20/h\"\ncompress = 1200\nprompts = 2\nobservations = 3\nsummary = true\nthink = \"2s\"\nlinger = \"3s\"\nend = \"complete\"";
@@ -239,12 +287,27 @@ mod tests {
         let schedule = Schedule::new(&load(BUSY), &[], 603, 1.0);
         let plan = schedule.plan(4);
         let prefix = format!("{}5-", schedule.marker_prefix());
-        let markers: Vec<_> = plan.steps.iter().map(|step| step.marker.strip_prefix(&prefix).unwrap()).collect();
-        assert_eq!(markers, ["p1z", "o1z", "o2z", "o3z", "s1z", "p2z", "o4z", "o5z", "o6z", "s2z"]);
-        assert_eq!(plan.next_marker(Moment::Observation), format!("{prefix}o7z"));
+        let markers: Vec<_> = plan
+            .steps
+            .iter()
+            .map(|step| step.marker.strip_prefix(&prefix).unwrap())
+            .collect();
+        assert_eq!(
+            markers,
+            [
+                "p1z", "o1z", "o2z", "o3z", "s1z", "p2z", "o4z", "o5z", "o6z", "s2z"
+            ]
+        );
+        assert_eq!(
+            plan.next_marker(Moment::Observation),
+            format!("{prefix}o7z")
+        );
         for step in &plan.steps {
             let text = format!("echo {} and more", step.marker);
-            assert_eq!(fake_claude::control::markers(&text), [step.marker.clone()]);
+            assert_eq!(
+                fake_claude::control::markers(&text),
+                std::slice::from_ref(&step.marker)
+            );
         }
         assert_eq!(plan.id.len(), 36);
         assert_eq!(plan.id.as_bytes()[14], b'4');
@@ -252,13 +315,24 @@ mod tests {
 
     #[test]
     fn compress_divides_arrivals_and_think_times_and_the_time_scale_the_linger_too() {
-        let real = Schedule::new(&load(&BUSY.replace("compress = 1200", "compress = 1")), &[], 603, 1.0);
+        let real = Schedule::new(
+            &load(&BUSY.replace("compress = 1200", "compress = 1")),
+            &[],
+            603,
+            1.0,
+        );
         let quick = Schedule::new(&load(BUSY), &[], 603, 1.0);
         let scaled = Schedule::new(&load(BUSY), &[], 603, 10.0);
-        let near = |left: Span, right: Span, factor: f64| (left.as_secs_f64() / right.as_secs_f64() / factor - 1.0).abs() < 1e-3;
+        let near = |left: Span, right: Span, factor: f64| {
+            (left.as_secs_f64() / right.as_secs_f64() / factor - 1.0).abs() < 1e-3
+        };
         assert!(near(real.arrival(39), quick.arrival(39), 1_200.0));
         assert!(near(quick.arrival(39), scaled.arrival(39), 10.0));
-        assert!(near(real.plan(0).steps[1].pause, quick.plan(0).steps[1].pause, 1_200.0));
+        assert!(near(
+            real.plan(0).steps[1].pause,
+            quick.plan(0).steps[1].pause,
+            1_200.0
+        ));
         assert_eq!(quick.plan(0).linger, Span::from_secs(3));
         assert_eq!(scaled.plan(0).linger, Span::from_millis(300));
         // 20 an hour, compressed 1,200 times, are 0.15 s apart in the mean.

@@ -50,7 +50,11 @@ impl<'a> Session<'a> {
     pub(super) async fn run(mut self) {
         let done = self.work().await;
         if let Err(Stall(waiting_for)) = &done {
-            self.emit(EventKind::SessionStalled { session: self.plan.id.clone(), waiting_for: waiting_for.clone() }).await;
+            self.emit(EventKind::SessionStalled {
+                session: self.plan.id.clone(),
+                waiting_for: waiting_for.clone(),
+            })
+            .await;
         } else if self.plan.end != End::Abandon && !self.plan.linger.is_zero() {
             // A worker that is gone has nothing more to do in that time.
             let mut life = self.driver.life.clone();
@@ -61,10 +65,12 @@ impl<'a> Session<'a> {
 
     async fn work(&mut self) -> Result<(), Stall> {
         let cwd = self.driver.cwd.join(self.plan.number.to_string());
-        fs::create_dir_all(&cwd).map_err(|cause| Stall(format!("its folder {}: {cause}", cwd.display())))?;
+        fs::create_dir_all(&cwd)
+            .map_err(|cause| Stall(format!("its folder {}: {cause}", cwd.display())))?;
         self.variables.set("session", self.plan.id.as_str());
         self.variables.set("project", self.plan.project.as_str());
-        self.variables.set("cwd", cwd.to_string_lossy().into_owned());
+        self.variables
+            .set("cwd", cwd.to_string_lossy().into_owned());
         let driver = self.driver;
         for request in &driver.adapter.open {
             self.plain(request).await?;
@@ -96,7 +102,10 @@ impl<'a> Session<'a> {
         self.variables.set("marker", marker);
         self.variables.set("number", prompt);
         if moment == Moment::Prompt {
-            self.variables.set("prompt", format!("Please take care of item {marker} and say when it is done."));
+            self.variables.set(
+                "prompt",
+                format!("Please take care of item {marker} and say when it is done."),
+            );
         }
     }
 
@@ -115,7 +124,11 @@ impl<'a> Session<'a> {
             }
         };
         if !answer.is_success() {
-            return Err(stall(request, &path, &format!("{} {}", answer.status, answer.text(REASON_CHARACTERS))));
+            return Err(stall(
+                request,
+                &path,
+                &format!("{} {}", answer.status, answer.text(REASON_CHARACTERS)),
+            ));
         }
         self.capture(request, &answer);
         Ok(())
@@ -132,7 +145,11 @@ impl<'a> Session<'a> {
         self.offer(&item, step.moment).await;
         match self.exchange(request, &path, body.as_ref()).await {
             Err(failure) => {
-                self.emit(EventKind::WorkUnknown { item, reason: failure.to_string() }).await;
+                self.emit(EventKind::WorkUnknown {
+                    item,
+                    reason: failure.to_string(),
+                })
+                .await;
                 // A planned restart costs the item that it cut off, not the session.
                 if !self.away() {
                     return Err(stall(request, &path, &failure.to_string()));
@@ -140,12 +157,21 @@ impl<'a> Session<'a> {
             }
             Ok(answer) if !answer.is_success() => {
                 let reason = answer.text(REASON_CHARACTERS);
-                self.emit(EventKind::WorkRefused { item, status: answer.status, reason }).await;
+                self.emit(EventKind::WorkRefused {
+                    item,
+                    status: answer.status,
+                    reason,
+                })
+                .await;
             }
             Ok(answer) => match skipped(request, &answer) {
                 Some(reason) => self.emit(EventKind::WorkSkipped { item, reason }).await,
                 None => {
-                    self.emit_at(self.answered_at, EventKind::WorkAccepted { item: item.clone() }).await;
+                    self.emit_at(
+                        self.answered_at,
+                        EventKind::WorkAccepted { item: item.clone() },
+                    )
+                    .await;
                     self.accepted.push(item);
                     self.capture(request, &answer);
                 }
@@ -155,13 +181,27 @@ impl<'a> Session<'a> {
     }
 
     fn left_out(&self, request: &Request) -> bool {
-        request.unless.iter().any(|(name, value)| self.variables.get(name) == Some(value))
+        request
+            .unless
+            .iter()
+            .any(|(name, value)| self.variables.get(name) == Some(value))
     }
 
     fn render(&self, request: &Request) -> Result<(String, Option<Value>), Stall> {
-        let missing = |Unset(name)| Stall(format!("`{name}`, which no answer held, for {} {}", request.method.name(), request.path.source()));
+        let missing = |Unset(name)| {
+            Stall(format!(
+                "`{name}`, which no answer held, for {} {}",
+                request.method.name(),
+                request.path.source()
+            ))
+        };
         let path = request.path.render_path(&self.variables).map_err(missing)?;
-        let body = request.body.as_ref().map(|body| body.render(&self.variables)).transpose().map_err(missing)?;
+        let body = request
+            .body
+            .as_ref()
+            .map(|body| body.render(&self.variables))
+            .transpose()
+            .map_err(missing)?;
         Ok((path, body))
     }
 
@@ -180,7 +220,12 @@ impl<'a> Session<'a> {
 
     /// Sends a request. While the worker is away for a planned restart it waits; a connection that is refused just then is tried again,
     /// because nothing was sent.
-    async fn exchange(&mut self, request: &Request, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+    async fn exchange(
+        &mut self,
+        request: &Request,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
         self.open().await;
         let patience = self.driver.request_timeout.into();
         loop {
@@ -215,13 +260,21 @@ impl<'a> Session<'a> {
     async fn open(&mut self) {
         if !self.opened {
             self.opened = true;
-            self.emit(EventKind::SessionOpened { session: self.plan.id.clone() }).await;
+            self.emit(EventKind::SessionOpened {
+                session: self.plan.id.clone(),
+            })
+            .await;
         }
     }
 
     async fn offer(&self, item: &str, moment: Moment) {
         let (session, item, kind) = (self.plan.id.clone(), item.to_owned(), moment.kind());
-        self.emit(EventKind::WorkOffered { session, item, kind }).await;
+        self.emit(EventKind::WorkOffered {
+            session,
+            item,
+            kind,
+        })
+        .await;
     }
 
     async fn end(&mut self, stalled: bool) {
@@ -235,7 +288,9 @@ impl<'a> Session<'a> {
                 }
                 self.say_end(requests).await;
             }
-            (End::Disconnect, _, _, Some(disconnect)) if !stalled => self.break_off(disconnect).await,
+            (End::Disconnect, _, _, Some(disconnect)) if !stalled => {
+                self.break_off(disconnect).await
+            }
             // The last answer was the last thing that was heard of it. A stalled session is given up now.
             _ if !stalled => self.ended_at(self.answered_at).await,
             _ => self.ended_at(driver.now()).await,
@@ -251,18 +306,30 @@ impl<'a> Session<'a> {
             if self.left_out(request) {
                 continue;
             }
-            let Ok((path, body)) = self.render(request) else { break };
+            let Ok((path, body)) = self.render(request) else {
+                break;
+            };
             if *self.driver.life.borrow() == Life::Gone {
                 break;
             }
-            status = Some(self.exchange(request, &path, body.as_ref()).await.ok().map(|answer| answer.status));
+            status = Some(
+                self.exchange(request, &path, body.as_ref())
+                    .await
+                    .ok()
+                    .map(|answer| answer.status),
+            );
             if !matches!(status, Some(Some(200..300))) {
                 break;
             }
         }
         if let Some(status) = status {
             let after = self.driver.now().since(began);
-            self.emit(EventKind::EndAnswered { session: self.plan.id.clone(), status, after }).await;
+            self.emit(EventKind::EndAnswered {
+                session: self.plan.id.clone(),
+                status,
+                after,
+            })
+            .await;
         }
     }
 
@@ -270,17 +337,33 @@ impl<'a> Session<'a> {
     async fn break_off(&mut self, disconnect: Disconnect) {
         let driver = self.driver;
         let item = self.plan.next_marker(disconnect.during);
-        let request = driver.adapter.moment(disconnect.during).iter().find(|request| request.work);
+        let request = driver
+            .adapter
+            .moment(disconnect.during)
+            .iter()
+            .find(|request| request.work);
         if let Some(request) = request {
             self.set_item(disconnect.during, driver.schedule.load().prompts, &item);
             if let Ok((path, body)) = self.render(request) {
                 self.offer(&item, disconnect.during).await;
                 let patience = driver.request_timeout.into();
-                let broken = self.client.break_off(request.method, &path, body.as_ref(), disconnect.after, patience).await;
+                let broken = self
+                    .client
+                    .break_off(
+                        request.method,
+                        &path,
+                        body.as_ref(),
+                        disconnect.after,
+                        patience,
+                    )
+                    .await;
                 self.client.close();
                 let event = match broken {
                     Ok(()) => EventKind::WorkAborted { item },
-                    Err(failure) => EventKind::WorkUnknown { item, reason: failure.to_string() },
+                    Err(failure) => EventKind::WorkUnknown {
+                        item,
+                        reason: failure.to_string(),
+                    },
                 };
                 self.emit(event).await;
             }
@@ -289,7 +372,14 @@ impl<'a> Session<'a> {
     }
 
     async fn ended_at(&self, at: RunTime) {
-        self.emit_at(at, EventKind::SessionEnded { session: self.plan.id.clone(), end: self.plan.end }).await;
+        self.emit_at(
+            at,
+            EventKind::SessionEnded {
+                session: self.plan.id.clone(),
+                end: self.plan.end,
+            },
+        )
+        .await;
     }
 
     async fn emit(&self, event: EventKind) {
@@ -302,14 +392,19 @@ impl<'a> Session<'a> {
 }
 
 fn stall(request: &Request, path: &str, instead: &str) -> Stall {
-    Stall(format!("an answer to {} {path}: {instead}", request.method.name()))
+    Stall(format!(
+        "an answer to {} {path}: {instead}",
+        request.method.name()
+    ))
 }
 
 /// Why an item is skipped, if the answer says that it is.
 fn skipped(request: &Request, answer: &Answer) -> Option<String> {
     let rule = request.skipped.as_ref()?;
     let answer = answer.json();
-    rule.at.of(&answer).filter(|value| rule.is.contains(value))?;
+    rule.at
+        .of(&answer)
+        .filter(|value| rule.is.contains(value))?;
     let reason = rule.reason.as_ref().and_then(|place| place.of(&answer));
     Some(match reason {
         Some(Value::String(reason)) => reason.chars().take(REASON_CHARACTERS).collect(),

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,9 +27,9 @@ use crate::emitter::Emitter;
 use crate::scenario::{End, Load};
 use crate::timeline::event::{Event, EventKind};
 use crate::units::RunTime;
+use crate::worker::Life;
 use crate::worker::adapter::Adapter;
 use crate::worker::http::Client;
-use crate::worker::Life;
 
 /// How a test may take at the most.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -59,7 +58,12 @@ struct Server {
 
 impl Server {
     fn paths(&self) -> Vec<String> {
-        self.seen.lock().unwrap().iter().map(|(path, _)| path.clone()).collect()
+        self.seen
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(path, _)| path.clone())
+            .collect()
     }
 }
 
@@ -68,12 +72,18 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
     let path = format!("{} {}", head.method, head.uri);
     // A body that stops halfway never comes here as a whole; it is noted all the same.
     let bytes = body.collect().await.map(|body| body.to_bytes());
-    let body = bytes.as_ref().ok().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+    let body = bytes
+        .as_ref()
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(bytes).ok())
+        .unwrap_or_default();
     server.seen.lock().unwrap().push((path.clone(), body));
     let ok = |value: Value| axum::Json(value).into_response();
     match path.as_str() {
         "POST /api/sessions/init" if server.mood == Mood::ForgetsId => ok(json!({})),
-        "POST /api/sessions/init" => ok(json!({ "sessionDbId": 17, "promptNumber": 2, "skipped": false })),
+        "POST /api/sessions/init" => {
+            ok(json!({ "sessionDbId": 17, "promptNumber": 2, "skipped": false }))
+        }
         "POST /api/sessions/observations" => match server.mood {
             Mood::Refuses => (StatusCode::SERVICE_UNAVAILABLE, "too busy").into_response(),
             Mood::Skips => ok(json!({ "status": "skipped", "reason": "tool_excluded" })),
@@ -82,15 +92,18 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
         },
         "POST /api/sessions/summarize" if server.mood == Mood::Breaks => {
             // A body that fails makes the server close the connection before the answer is whole.
-            let broken = futures_free_error();
-            Response::builder().header("content-length", "10").body(broken).unwrap()
+            let broken = broken_body();
+            Response::builder()
+                .header("content-length", "10")
+                .body(broken)
+                .unwrap()
         }
         _ => ok(json!({ "status": "queued" })),
     }
 }
 
 /// A body that ends in an error at once.
-fn futures_free_error() -> Body {
+fn broken_body() -> Body {
     struct Broken;
     impl hyper::body::Body for Broken {
         type Data = bytes::Bytes;
@@ -98,7 +111,8 @@ fn futures_free_error() -> Body {
         fn poll_frame(
             self: std::pin::Pin<&mut Self>,
             _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, std::io::Error>>> {
+        ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, std::io::Error>>>
+        {
             std::task::Poll::Ready(Some(Err(std::io::Error::other("broken on purpose"))))
         }
     }
@@ -118,7 +132,10 @@ struct Setup {
 async fn setup(mood: Mood, load: &str) -> Setup {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Server { mood, seen: Arc::default() };
+    let server = Server {
+        mood,
+        seen: Arc::default(),
+    };
     let router = Router::new().fallback(answer).with_state(server.clone());
     spawn_local(async move { axum::serve(listener, router).await });
     setup_at(address, server, load)
@@ -138,17 +155,33 @@ fn setup_at(address: SocketAddr, server: Server, load: &str) -> Setup {
         Span::from_millis(400),
         &emitter,
     );
-    Setup { server, driver: Rc::new(driver), life, events, emitter, _folder: folder }
+    Setup {
+        server,
+        driver: Rc::new(driver),
+        life,
+        events,
+        emitter,
+        _folder: folder,
+    }
 }
 
 /// Runs a test body on a single-threaded runtime with local tasks, as the inner process does.
 fn run<T>(body: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(LocalSet::new().run_until(async { timeout(DEADLINE, body).await.expect("the test ends in time") }))
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(LocalSet::new().run_until(async {
+        timeout(DEADLINE, body)
+            .await
+            .expect("the test ends in time")
+    }))
 }
 
 fn drain(events: &mut mpsc::Receiver<Event>) -> Vec<EventKind> {
-    std::iter::from_fn(|| events.try_recv().ok()).map(|event| event.event).collect()
+    std::iter::from_fn(|| events.try_recv().ok())
+        .map(|event| event.event)
+        .collect()
 }
 
 /// Drives the load and writes the events down, one word and what matters of it each.
@@ -156,7 +189,10 @@ fn drive(mood: Mood, load: &str) -> (Vec<String>, Server) {
     run(async {
         let mut setup = setup(mood, load).await;
         Rc::clone(&setup.driver).drive().await;
-        (drain(&mut setup.events).iter().map(brief).collect(), setup.server)
+        (
+            drain(&mut setup.events).iter().map(brief).collect(),
+            setup.server,
+        )
     })
 }
 
@@ -169,7 +205,11 @@ fn brief(event: &EventKind) -> String {
         EventKind::SessionStalled { waiting_for, .. } => format!("stalled: {waiting_for}"),
         EventKind::WorkOffered { item, .. } => format!("offered {}", short(item)),
         EventKind::WorkAccepted { item } => format!("accepted {}", short(item)),
-        EventKind::WorkRefused { item, status, reason } => format!("refused {} {status} {reason}", short(item)),
+        EventKind::WorkRefused {
+            item,
+            status,
+            reason,
+        } => format!("refused {} {status} {reason}", short(item)),
         EventKind::WorkSkipped { item, reason } => format!("skipped {} {reason}", short(item)),
         EventKind::WorkUnknown { item, reason } => format!("unknown {} {reason}", short(item)),
         EventKind::WorkAborted { item } => format!("aborted {}", short(item)),
@@ -210,7 +250,10 @@ fn a_session_opens_works_and_ends_and_its_bodies_are_as_the_hooks_send_them() {
     // A captured number stays a number.
     assert_eq!(seen[1].1["promptNumber"], 2);
     let command = seen[2].1["tool_input"]["command"].as_str().unwrap();
-    assert!(command.starts_with("echo lhm-") && command.ends_with("-1-o1z"), "{command}");
+    assert!(
+        command.starts_with("echo lhm-") && command.ends_with("-1-o1z"),
+        "{command}"
+    );
     assert!(seen[2].1["cwd"].as_str().unwrap().ends_with("cwd/1"));
     assert_eq!(seen[2].1["contentSessionId"], seen[0].1["contentSessionId"]);
 }
@@ -225,24 +268,61 @@ fn an_abandoned_session_ends_with_its_last_answer_and_says_nothing_more() {
 #[test]
 fn an_aborted_session_gives_its_accepted_items_up() {
     let (events, server) = drive(Mood::Good, &format!("{ONE}\"abort\""));
-    assert_eq!(events[5..], ["aborted 1-o1z", "aborted 1-s1z", "ended abort", "end answered Some(200)", "finished"]);
+    assert_eq!(
+        events[5..],
+        [
+            "aborted 1-o1z",
+            "aborted 1-s1z",
+            "ended abort",
+            "end answered Some(200)",
+            "finished"
+        ]
+    );
     assert_eq!(server.paths().last().unwrap(), "DELETE /sessions/17");
 }
 
 #[test]
 fn a_disconnected_session_breaks_one_more_item_off() {
     let (events, server) = drive(Mood::Good, &format!("{ONE}\"disconnect\""));
-    assert_eq!(events[5..], ["offered 1-o2z", "aborted 1-o2z", "ended disconnect", "finished"]);
-    let whole = server.seen.lock().unwrap().iter().filter(|(_, body)| body.to_string().contains("o2z")).count();
+    assert_eq!(
+        events[5..],
+        [
+            "offered 1-o2z",
+            "aborted 1-o2z",
+            "ended disconnect",
+            "finished"
+        ]
+    );
+    let whole = server
+        .seen
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|(_, body)| body.to_string().contains("o2z"))
+        .count();
     assert_eq!(whole, 0, "the broken request never arrived as a whole");
 }
 
 #[test]
 fn a_refusal_and_a_skip_are_answers_and_the_session_goes_on() {
     let (events, _) = drive(Mood::Refuses, &format!("{ONE}\"complete\""));
-    assert_eq!(events[2..5], ["refused 1-o1z 503 too busy", "offered 1-s1z", "accepted 1-s1z"]);
+    assert_eq!(
+        events[2..5],
+        [
+            "refused 1-o1z 503 too busy",
+            "offered 1-s1z",
+            "accepted 1-s1z"
+        ]
+    );
     let (events, _) = drive(Mood::Skips, &format!("{ONE}\"complete\""));
-    assert_eq!(events[2..5], ["skipped 1-o1z tool_excluded", "offered 1-s1z", "accepted 1-s1z"]);
+    assert_eq!(
+        events[2..5],
+        [
+            "skipped 1-o1z tool_excluded",
+            "offered 1-s1z",
+            "accepted 1-s1z"
+        ]
+    );
 }
 
 #[test]
@@ -264,8 +344,14 @@ fn a_session_whose_answer_never_comes_is_stalled_and_still_ends() {
 #[test]
 fn a_broken_connection_leaves_the_item_unknown() {
     let (events, _) = drive(Mood::Breaks, &format!("{ONE}\"abandon\""));
-    assert!(events[4].starts_with("unknown 1-s1z the connection broke: "), "{events:?}");
-    assert!(events[5].starts_with("stalled: an answer to POST /api/sessions/summarize: "), "{events:?}");
+    assert!(
+        events[4].starts_with("unknown 1-s1z the connection broke: "),
+        "{events:?}"
+    );
+    assert!(
+        events[5].starts_with("stalled: an answer to POST /api/sessions/summarize: "),
+        "{events:?}"
+    );
     assert_eq!(events[6], "ended abandon");
 }
 
@@ -288,14 +374,35 @@ fn a_session_without_the_id_that_its_requests_need_is_stalled_and_has_no_end_req
 fn nobody_listening_stalls_every_session_and_breaks_nothing() {
     run(async {
         // Bound and dropped: nobody listens there.
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
-        let server = Server { mood: Mood::Good, seen: Arc::default() };
-        let mut setup = setup_at(address, server, "sessions = 3\nconcurrency = 2\nend = \"complete\"");
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let server = Server {
+            mood: Mood::Good,
+            seen: Arc::default(),
+        };
+        let mut setup = setup_at(
+            address,
+            server,
+            "sessions = 3\nconcurrency = 2\nend = \"complete\"",
+        );
         Rc::clone(&setup.driver).drive().await;
         let events: Vec<_> = drain(&mut setup.events).iter().map(brief).collect();
         let stalled = "stalled: an answer to POST /api/sessions/init: connection refused";
-        assert_eq!(events.iter().filter(|event| *event == stalled).count(), 3, "{events:?}");
-        assert_eq!(events.iter().filter(|event| *event == "ended complete").count(), 3);
+        assert_eq!(
+            events.iter().filter(|event| *event == stalled).count(),
+            3,
+            "{events:?}"
+        );
+        assert_eq!(
+            events
+                .iter()
+                .filter(|event| *event == "ended complete")
+                .count(),
+            3
+        );
     });
 }
 
@@ -322,7 +429,13 @@ fn a_worker_that_is_gone_is_asked_for_nothing_more() {
 #[test]
 fn requests_wait_while_the_worker_is_away_for_a_planned_restart() {
     run(async {
-        let Setup { driver, life, mut events, server, .. } = setup(Mood::Good, &format!("{ONE}\"complete\"")).await;
+        let Setup {
+            driver,
+            life,
+            mut events,
+            server,
+            ..
+        } = setup(Mood::Good, &format!("{ONE}\"complete\"")).await;
         life.send_replace(Life::Away);
         let driving = spawn_local(driver.drive());
         assert_eq!(brief(&events.recv().await.unwrap().event), "opened");
@@ -330,13 +443,19 @@ fn requests_wait_while_the_worker_is_away_for_a_planned_restart() {
         life.send_replace(Life::Ready);
         driving.await.unwrap();
         let events: Vec<_> = drain(&mut events).iter().map(brief).collect();
-        assert_eq!(events[4..], ["ended complete", "end answered Some(200)", "finished"]);
+        assert_eq!(
+            events[4..],
+            ["ended complete", "end answered Some(200)", "finished"]
+        );
     });
 }
 
 #[test]
 fn a_closed_load_keeps_to_its_places() {
-    let (events, _) = drive(Mood::Good, "sessions = 12\nconcurrency = 3\nobservations = 2\nend = \"complete\"");
+    let (events, _) = drive(
+        Mood::Good,
+        "sessions = 12\nconcurrency = 3\nobservations = 2\nend = \"complete\"",
+    );
     let mut open = 0_i32;
     let mut most = 0;
     for event in &events {
@@ -348,13 +467,24 @@ fn a_closed_load_keeps_to_its_places() {
         most = most.max(open);
     }
     assert_eq!((open, most), (0, 3));
-    assert_eq!(events.iter().filter(|event| event.starts_with("accepted")).count(), 24);
+    assert_eq!(
+        events
+            .iter()
+            .filter(|event| event.starts_with("accepted"))
+            .count(),
+        24
+    );
 }
 
 #[test]
 fn work_is_at_rest_when_nothing_happens_nothing_is_owed_and_the_queue_is_empty() {
     run(async {
-        let Setup { driver, mut events, emitter, .. } = setup(Mood::Good, &format!("{ONE}\"abandon\"")).await;
+        let Setup {
+            driver,
+            mut events,
+            emitter,
+            ..
+        } = setup(Mood::Good, &format!("{ONE}\"abandon\"")).await;
         let mut client = Client::new(driver.address);
         let looks = RefCell::new(0);
         let owed = || {
@@ -366,28 +496,57 @@ fn work_is_at_rest_when_nothing_happens_nothing_is_owed_and_the_queue_is_empty()
             deadline: Span::from_secs(10),
             last_activity: &|| RunTime::START,
             owed: &owed,
+            hanging: &|| 0,
         };
         assert!(drained(&rest, &driver.adapter, &mut client, &emitter).await);
-        assert_eq!(looks.take(), 4, "a turn that is owed is waited for, however long it is silent");
+        assert_eq!(
+            looks.take(),
+            4,
+            "a turn that is owed is waited for, however long it is silent"
+        );
         let clock = *emitter.clock();
         let busy = || clock.now();
-        let rest = Drain { deadline: Span::from_millis(100), last_activity: &busy, ..rest };
+        let rest = Drain {
+            deadline: Span::from_millis(100),
+            last_activity: &busy,
+            ..rest
+        };
         assert!(!drained(&rest, &driver.adapter, &mut client, &emitter).await);
         let told = drain(&mut events);
-        assert_eq!(told, [EventKind::Drained { quiet: true }, EventKind::Drained { quiet: false }]);
+        assert_eq!(
+            told,
+            [
+                EventKind::Drained { quiet: true },
+                EventKind::Drained { quiet: false }
+            ]
+        );
     });
 }
 
 /// A server with stored records, newest first, in pages.
-async fn records(State(records): State<BTreeMap<String, Vec<Value>>>, request: Request) -> Response {
+async fn records(
+    State(records): State<BTreeMap<String, Vec<Value>>>,
+    request: Request,
+) -> Response {
     let uri = request.uri().clone();
-    let query: BTreeMap<_, _> = uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')).collect();
+    let query: BTreeMap<_, _> = uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .collect();
     let number = |name: &str| query.get(name).and_then(|text| text.parse::<usize>().ok());
     match records.get(uri.path()) {
         None => StatusCode::NOT_FOUND.into_response(),
-        Some(list) if uri.path() == "/api/pending-queue" => axum::Json(json!({ "queue": { "messages": list } })).into_response(),
+        Some(list) if uri.path() == "/api/pending-queue" => {
+            axum::Json(json!({ "queue": { "messages": list } })).into_response()
+        }
         Some(list) => {
-            let page: Vec<_> = list.iter().skip(number("offset").unwrap_or(0)).take(number("limit").unwrap_or(20)).collect();
+            let page: Vec<_> = list
+                .iter()
+                .skip(number("offset").unwrap_or(0))
+                .take(number("limit").unwrap_or(20))
+                .collect();
             axum::Json(json!({ "items": page })).into_response()
         }
     }
@@ -408,13 +567,20 @@ fn read(lists: BTreeMap<String, Vec<Value>>) -> (Vec<EventKind>, super::ReadBack
 
 #[test]
 fn stored_work_is_found_over_all_pages_counted_by_record_and_only_of_its_own_kind_and_run() {
-    let mut observations: Vec<Value> = (0..250).map(|n| json!({ "id": n, "title": format!("lhm-ab-1-o{n}z") })).collect();
-    observations.push(json!({ "id": 250, "title": "lhm-ab-1-o7z", "narrative": "lhm-ab-1-s1z lhm-cd-1-o1z" }));
+    let mut observations: Vec<Value> = (0..250)
+        .map(|n| json!({ "id": n, "title": format!("lhm-ab-1-o{n}z") }))
+        .collect();
+    observations.push(
+        json!({ "id": 250, "title": "lhm-ab-1-o7z", "narrative": "lhm-ab-1-s1z lhm-cd-1-o1z" }),
+    );
     // Met a second time, on another page.
     observations.push(json!({ "id": 3, "title": "lhm-ab-1-o3z" }));
     let lists = BTreeMap::from([
         ("/api/observations".to_owned(), observations),
-        ("/api/summaries".to_owned(), vec![json!({ "id": 1, "request": "lhm-ab-2-s1z" })]),
+        (
+            "/api/summaries".to_owned(),
+            vec![json!({ "id": 1, "request": "lhm-ab-2-s1z" })],
+        ),
         (
             "/api/pending-queue".to_owned(),
             vec![
@@ -426,20 +592,44 @@ fn stored_work_is_found_over_all_pages_counted_by_record_and_only_of_its_own_kin
     let (events, read) = read(lists);
     assert!(read.complete);
     assert_eq!(read.stored.len(), 251);
-    assert_eq!((read.stored["lhm-ab-1-o7z"], read.stored["lhm-ab-1-o3z"], read.stored["lhm-ab-2-s1z"]), (2, 1, 1));
+    assert_eq!(
+        (
+            read.stored["lhm-ab-1-o7z"],
+            read.stored["lhm-ab-1-o3z"],
+            read.stored["lhm-ab-2-s1z"]
+        ),
+        (2, 1, 1)
+    );
     assert_eq!(read.kept.keys().collect::<Vec<_>>(), ["lhm-ab-3-o1z"]);
     let kinds = vec![TurnKind::Observation, TurnKind::Summary];
-    assert_eq!(events.last().unwrap(), &EventKind::StoreRead { kinds, complete: true });
-    assert!(events.contains(&EventKind::WorkKept { item: "lhm-ab-3-o1z".to_owned() }));
+    assert_eq!(
+        events.last().unwrap(),
+        &EventKind::StoreRead {
+            kinds,
+            complete: true
+        }
+    );
+    assert!(events.contains(&EventKind::WorkKept {
+        item: "lhm-ab-3-o1z".to_owned()
+    }));
 }
 
 #[test]
 fn a_list_that_cannot_be_read_makes_the_store_incomplete() {
-    let lists = BTreeMap::from([("/api/observations".to_owned(), vec![json!({ "id": 1, "title": "lhm-ab-1-o1z" })])]);
+    let lists = BTreeMap::from([(
+        "/api/observations".to_owned(),
+        vec![json!({ "id": 1, "title": "lhm-ab-1-o1z" })],
+    )]);
     let (events, read) = read(lists);
     assert!(!read.complete);
     assert_eq!(read.stored.len(), 1);
-    assert!(matches!(events.last(), Some(EventKind::StoreRead { complete: false, .. })));
+    assert!(matches!(
+        events.last(),
+        Some(EventKind::StoreRead {
+            complete: false,
+            ..
+        })
+    ));
 }
 
 #[test]
@@ -450,10 +640,15 @@ fn hostile_ids_arrive_as_they_are() {
         let mut plan = setup.driver.schedule.plan(0);
         plan.id = hostile.to_owned();
         plan.end = End::Abandon;
-        super::session::Session::new(&setup.driver, plan).run().await;
+        super::session::Session::new(&setup.driver, plan)
+            .run()
+            .await;
         let seen = setup.server.seen.lock().unwrap();
-        assert!(seen.iter().filter(|(path, _)| path.starts_with("POST /api/")).all(|(_, body)| body["contentSessionId"] == hostile));
+        assert!(
+            seen.iter()
+                .filter(|(path, _)| path.starts_with("POST /api/"))
+                .all(|(_, body)| body["contentSessionId"] == hostile)
+        );
         assert_eq!(seen.len(), 4);
-        let _: &PathBuf = &setup.driver.cwd;
     });
 }

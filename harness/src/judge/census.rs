@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use fake_claude::control::{Role, Say};
+use fake_claude::quantity::Span;
 
 use super::books::{Fate, Roles};
 use super::command::looks_like_claude;
@@ -25,9 +26,11 @@ use crate::units::RunTime;
 const REMEMBERED: usize = 8_192;
 /// How far parentage is followed.
 const DEPTH: u32 = 32;
+/// How long the last words of a fake are waited for, when its connection has not ended.
+const PATIENCE: Span = Span::from_secs(10);
 
 /// All processes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Census {
     pub lives: BTreeMap<ProcessIdentity, Life>,
     by_pid: BTreeMap<u32, ProcessIdentity>,
@@ -214,6 +217,7 @@ impl Census {
     /// A process is no longer in the table.
     pub fn gone(&mut self, facts: &Facts, at: RunTime, seq: u64, id: ProcessIdentity) {
         if let Some(life) = self.life(facts, id, at, seq) {
+            life.tabled = true;
             life.gone = Some(life.gone.map_or(at, |known| known.min(at)));
             self.touched(facts, id);
         }
@@ -280,6 +284,16 @@ impl Census {
             | Say::Serves { session } => Some(facts.sessions.key(session)),
             _ => None,
         };
+        // An answer is an answer, also when it is heard after its process was settled.
+        if let Say::TurnEnded {
+            turn,
+            kind,
+            good: true,
+            markers,
+        } = say
+        {
+            items.turn(id, *turn, *kind, markers);
+        }
         let Some(life) = self.life(facts, id, at, seq) else {
             return;
         };
@@ -311,17 +325,9 @@ impl Census {
                 life.owed.extend(markers.iter().cloned());
             }
             Say::TurnStarted { .. } => {}
-            Say::TurnEnded {
-                turn,
-                kind,
-                good,
-                markers,
-            } => {
+            Say::TurnEnded { markers, .. } => {
                 for marker in markers {
                     life.owed.remove(marker);
-                }
-                if *good {
-                    items.turn(id, *turn, *kind, markers);
                 }
             }
             Say::SawEof { .. } => {
@@ -582,7 +588,14 @@ impl Census {
         {
             // Whether a stop of the worker was its last is known when another one starts, or at the end.
             let stopping = facts.final_stop().is_some_and(|stop| stop <= departed);
-            if life.broken.is_some() || !stopping {
+            // Whatever a fake said has been heard when its connection has ended; until then its goodbye may be under way.
+            let unheard = life.spoke
+                && life.goodbye.is_none()
+                && life.lifeline_lost.is_none()
+                && facts.horizon < departed + PATIENCE;
+            if unheard {
+                self.look_again(facts.horizon + facts.hold(), id);
+            } else if life.broken.is_some() || !stopping {
                 self.settle(facts, items, id);
             }
             return;
@@ -592,11 +605,14 @@ impl Census {
         if life.broken.is_none()
             && let Some(look) = self.next_look(facts, life)
         {
-            let look = look.max(again);
+            self.look_again(look.max(again), id);
+        }
+    }
+
+    fn look_again(&mut self, look: RunTime, id: ProcessIdentity) {
+        if let Some(life) = self.lives.get_mut(&id) {
+            life.next_look = Some(look);
             self.agenda.insert((look, id));
-            if let Some(life) = self.lives.get_mut(&id) {
-                life.next_look = Some(look);
-            }
         }
     }
 
@@ -716,7 +732,12 @@ impl Census {
             }
         }
         if decided.fate.is_leak() {
-            self.memory.leaked(life.rss_bytes, life.pss_bytes);
+            // A zombie holds no memory any more.
+            let (rss, pss) = match decided.fate {
+                Fate::Zombie => (0, None),
+                _ => (life.rss_bytes, life.pss_bytes),
+            };
+            self.memory.leaked(rss, pss);
         }
         if let Some(found) = self.report(facts, life, role, session, &decided) {
             self.findings.add(found);

@@ -273,3 +273,253 @@ fn owes(items: &Items, life: &Life) -> bool {
         life.goodbye.is_some_and(|bye| bye.owed > 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::judge::check::check;
+
+    /// An open session with a primary that has read one item; it ends at 4 s.
+    const SESSION: &str = "
+        0s run; 0s worker 5; 0.1s..8s tick; 1s open s1
+        1s seen 10 parent 5; 1s hello 10 primary; 1.1s serves 10 s1";
+    const WORK: &str = "1.2s offer a s1 observation; 1.2s accept a; 1.3s work 10 observation a";
+    const ANSWER: &str = "1.6s done 10 1 observation a";
+    const END: &str = "
+        4s end s1 complete; 6s load; 6s drained quiet; 6.5s grace; 7s stop; 7.1s worker-exit 5; 8.5s residue; 9s over";
+
+    fn history(middle: &str) -> String {
+        format!("{SESSION}\n{WORK}\n{middle}\n{END}")
+    }
+
+    fn dies(at: &str) -> String {
+        format!("{at} exited 10; {at} gone 10")
+    }
+
+    #[test]
+    fn a_signal_while_the_session_is_open_is_early_even_when_idle() {
+        let killed = "2s signal 10 15 from 5; 2.1s bye 10 signal";
+        check(
+            &history(&format!("{ANSWER}; {killed}; {}", dies("2.2s"))),
+            "fail killed_early=1",
+        );
+        check(
+            &history(&format!("{killed} owed 1; {}", dies("2.2s"))),
+            "fail killed_early=1 lost=1",
+        );
+    }
+
+    #[test]
+    fn a_death_without_a_goodbye_is_a_kill() {
+        check(
+            &history(&format!("{ANSWER}; 2.2s lost 10; {}", dies("2.2s"))),
+            "fail killed_early=1",
+        );
+        check(
+            &history(&format!("{ANSWER}; 2.2s exited 10 signal 9; 2.2s gone 10")),
+            "fail killed_early=1",
+        );
+        // One with an exit code ended by itself.
+        check(
+            &history(&format!("{ANSWER}; 2.2s exited 10 code 101; 2.2s gone 10")),
+            "pass",
+        );
+    }
+
+    #[test]
+    fn without_the_control_socket_nobody_knows_how_it_ended() {
+        check(
+            &history(&format!("{ANSWER}; 1.9s fail control; {}", dies("2.2s"))),
+            "inconclusive undecided=1",
+        );
+    }
+
+    #[test]
+    fn a_signal_that_came_before_the_end_counts_by_its_own_moment() {
+        let late = "3.95s@4.3s signal 10 15 from 5; 4.1s bye 10 signal";
+        check(
+            &history(&format!("{ANSWER}; {late}; {}", dies("4.2s"))),
+            "fail killed_early=1",
+        );
+    }
+
+    #[test]
+    fn a_signal_after_the_end_is_early_only_with_work_owed() {
+        let killed = "4.1s signal 10 15 from 5; 4.2s bye 10 signal";
+        check(
+            &history(&format!("{ANSWER}; {killed}; {}", dies("4.2s"))),
+            "pass",
+        );
+        check(
+            &history(&format!("{killed} owed 1; {}", dies("4.2s"))),
+            "fail killed_early=1 lost=1",
+        );
+    }
+
+    #[test]
+    fn what_the_driver_gave_up_is_not_owed() {
+        let killed = "4.1s signal 10 15 from 5; 4.2s bye 10 signal owed 1";
+        check(
+            &history(&format!("4s abort a; {killed}; {}", dies("4.2s")))
+                .replace("complete", "abort"),
+            "pass",
+        );
+    }
+
+    #[test]
+    fn a_prompt_that_is_no_work_item_is_not_owed() {
+        check(
+            &history(&format!(
+                "{ANSWER}; 3.9s work 10 prompt p; 4.1s signal 10 15 from 5; 4.2s bye 10 signal owed 1; {}",
+                dies("4.2s")
+            )),
+            "pass",
+        );
+    }
+
+    #[test]
+    fn stdin_closed_is_early_only_when_work_stays_unfinished() {
+        check(
+            &history(&format!(
+                "1.4s eof 10 owed 1; {ANSWER}; 1.7s bye 10 eof; {}",
+                dies("1.8s")
+            )),
+            "pass",
+        );
+        check(
+            &history(&format!(
+                "1.4s eof 10 owed 1; 1.7s bye 10 eof owed 1; {}",
+                dies("1.8s")
+            )),
+            "fail killed_early=1 lost=1",
+        );
+        check(
+            &history(&format!(
+                "{ANSWER}; 2s eof 10; 2s bye 10 eof; {}",
+                dies("2.1s")
+            )),
+            "pass",
+        );
+    }
+
+    #[test]
+    fn by_itself_with_work_owed_is_a_crash_and_a_planned_one_fails_nothing() {
+        let again = "2s seen 11 parent 5; 2s hello 11 primary; 2s serves 11 s1; 2s work 11 observation a; 2.3s done 11 1 observation a
+            4.1s bye 11 eof; 4.1s exited 11; 4.1s gone 11";
+        check(
+            &history(&format!(
+                "1.5s bye 10 refused owed 1; {}; {again}",
+                dies("1.6s")
+            )),
+            "fail crashed=1",
+        );
+        check(
+            &history(&format!(
+                "1.5s did 10 die; 1.5s bye 10 planned owed 1; {}; {again}",
+                dies("1.6s")
+            )),
+            "pass crashed=1",
+        );
+        check(
+            &history(&format!(
+                "1.5s did 10 die; 1.6s exited 10 signal 9; 1.6s gone 10; {again}"
+            )),
+            "pass crashed=1",
+        );
+        check(
+            &history(&format!("{ANSWER}; 1.7s bye 10 refused; {}", dies("1.8s"))),
+            "pass",
+        );
+    }
+
+    #[test]
+    fn what_ends_with_its_worker_is_not_early() {
+        let died = "2s worker-exit 5 unasked signal 9";
+        let owed = format!(
+            "1.99s eof 10 owed 1; 2.1s bye 10 signal owed 1; {}",
+            dies("2.1s")
+        );
+        let text = format!(
+            "{SESSION}\n{WORK}\n{died}; {owed}; 4s end s1 complete; 6s load; 6s drained quiet; 6.5s grace; 9s over"
+        );
+        check(&text, "fail lost=1 worker_died=1");
+    }
+
+    #[test]
+    fn what_the_harness_signalled_is_not_early() {
+        check(
+            &history(&format!(
+                "{ANSWER}; 2s harness-signal 10 9; {}",
+                dies("2.1s")
+            )),
+            "pass",
+        );
+    }
+
+    #[test]
+    fn one_that_hangs_as_it_was_told_is_not_ended_early() {
+        let again = "2.5s seen 11 parent 5; 2.5s hello 11 primary; 2.5s serves 11 s1; 2.6s work 11 observation a
+            2.7s done 11 1 observation a; 4.1s bye 11 eof; 4.1s exited 11; 4.1s gone 11";
+        check(
+            &history(&format!(
+                "1.4s did 10 hang; 2s signal 10 15 from 5; 2s bye 10 signal owed 1; {}; {again}",
+                dies("2.1s")
+            )),
+            "pass",
+        );
+    }
+
+    #[test]
+    fn a_grandchild_is_early_only_when_its_starter_is_left_alone() {
+        let child = "1.5s seen 12 parent 10; 1.5s hello 12 grandchild parent 10";
+        let killed = "3s signal 12 9 from 5; 3s exited 12 signal 9; 3s gone 12";
+        let later = "4.1s bye 10 eof; 4.1s exited 10; 4.1s gone 10";
+        check(
+            &history(&format!("{ANSWER}; {child}; {killed}; {later}")),
+            "fail killed_early=1",
+        );
+        check(
+            &history(&format!(
+                "{ANSWER}; {child}; 2.9s eof 10; 2.9s bye 10 eof; {}; {killed}",
+                dies("2.95s")
+            )),
+            "pass",
+        );
+        check(
+            &history(&format!(
+                "{ANSWER}; {child}; {}; {later}",
+                killed.replace("from 5", "from 10")
+            )),
+            "pass",
+        );
+    }
+
+    #[test]
+    fn one_whose_session_nobody_knows_is_undecided_among_several() {
+        let stranger = "1s open s2; 1s seen 13 parent 5; 1s hello 13 primary; 2s signal 13 15 from 5; 2s bye 13 signal; 2s exited 13; 2s gone 13; 4s end s2 complete";
+        let first = format!("{ANSWER}; 4.1s bye 10 eof; {}", dies("4.1s"));
+        check(
+            &history(&format!("{first}; {stranger}")),
+            "inconclusive undecided=1",
+        );
+    }
+
+    #[test]
+    fn one_that_never_spoke_is_judged_by_its_life_alone() {
+        check(
+            "0s run; 0s worker 5; 0.1s..8s tick; 1s open s1; 1s seen 10 parent 5; 2s exited 10; 2s gone 10; 3s end s1 complete
+            6s load; 6s drained quiet; 6.5s grace; 9s over",
+            "pass",
+        );
+    }
+
+    #[test]
+    fn an_interrupted_run_decides_nothing() {
+        check(
+            &format!(
+                "{SESSION}; 2s interrupted; 2.1s bye 10 signal; {}; 3s over",
+                dies("2.1s")
+            ),
+            "inconclusive undecided=1",
+        );
+    }
+}

@@ -16,7 +16,7 @@ const LEAST_HOLD: Span = Span::from_millis(500);
 const DEFAULT_TICK: Span = Span::from_millis(100);
 
 /// The state of the run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Facts {
     pub expectations: Expectations,
     pub run: Option<RunFacts>,
@@ -119,7 +119,7 @@ impl Facts {
         })
     }
 
-    /// The last stop of the worker, once it is certain that it was the last: the load was over, or no other worker came.
+    /// When the worker that was started last began to go away. Whether that was its last stop is certain only at the end.
     pub fn final_stop(&self) -> Option<RunTime> {
         self.workers.final_stop()
     }

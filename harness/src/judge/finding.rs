@@ -89,7 +89,7 @@ pub(super) struct Found {
     pub events: Vec<u64>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Group {
     finding: Finding,
     sessions: BTreeSet<String>,
@@ -98,7 +98,7 @@ struct Group {
 }
 
 /// All findings of a run.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Findings {
     groups: BTreeMap<(Bin, String), Group>,
 }

@@ -26,7 +26,11 @@ pub struct Forecast {
 /// The forecast for so many leaked processes.
 pub(super) fn forecast(facts: &Facts, memory: &Memory) -> Forecast {
     let leaked = memory.leaked;
-    let sessions = facts.ended.max(facts.opened);
+    let sessions = if facts.ended > 0 {
+        facts.ended
+    } else {
+        facts.opened
+    };
     if leaked == 0 || sessions == 0 {
         return Forecast::default();
     }
@@ -101,8 +105,10 @@ mod tests {
     use fake_claude::quantity::Span;
 
     fn facts(arrival: Option<&str>, compress: f64) -> Facts {
-        let mut expectations = Expectations::default();
-        expectations.arrival = arrival.map(|rate| rate.parse().unwrap());
+        let expectations = Expectations {
+            arrival: arrival.map(|rate| rate.parse().unwrap()),
+            ..Expectations::default()
+        };
         let mut facts = Facts::new(expectations);
         facts.run = Some(RunFacts {
             isolation: Default::default(),

@@ -60,7 +60,7 @@ pub(super) struct Broken {
 }
 
 /// One process.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Life {
     pub id: ProcessIdentity,
     /// Its first sighting by anybody.

@@ -1,7 +1,7 @@
 //! Memory: what was in use at most, and what leaked.
 
 /// RSS and PSS of the run.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Memory {
     pub peak_rss: u64,
     pub worker_peak_rss: u64,

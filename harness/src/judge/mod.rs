@@ -106,7 +106,7 @@ pub use rules::Threshold;
 pub use series::{POINTS, Point};
 
 /// A judge in the middle of its work.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Judge {
     facts: Facts,
     census: Census,
@@ -131,6 +131,8 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// The verdict that was expected.
     pub expected: Verdict,
+    /// The exact counts that were expected, where the scenario gives them.
+    pub expected_findings: Option<Counts>,
     /// Whether everything is as expected, counts included.
     pub as_expected: bool,
     /// Why the verdict is what it is, in words.
@@ -298,6 +300,7 @@ impl Judge {
                 self.census.forget_worker(*process);
                 self.census.plan_all(facts);
             }
+            EventKind::WorkerReady { .. } => facts.workers.ready(at),
             EventKind::WorkerStopAsked => facts.workers.leave(at),
             EventKind::WorkerExited {
                 process,
@@ -318,7 +321,10 @@ impl Judge {
                 facts.drained.get_or_insert((at, *quiet));
             }
             EventKind::WitnessFailed { witness, reason } => {
-                facts.failed.push((at, *witness, reason.clone()));
+                let known = facts.failed.iter().any(|(_, known, _)| known == witness);
+                if !known {
+                    facts.failed.push((at, *witness, reason.clone()));
+                }
             }
             EventKind::GracePassed => {
                 facts.grace_passed.get_or_insert((at, seq));
@@ -366,7 +372,6 @@ impl Judge {
     }
 
     fn see_work(&mut self, at: RunTime, seq: u64, event: &EventKind) {
-        let away = self.facts.workers.was_away(at);
         match event {
             EventKind::WorkOffered {
                 session,
@@ -376,10 +381,10 @@ impl Judge {
                 let key = self.facts.sessions.key(session);
                 self.items.offer(item, key, *kind, seq);
             }
-            EventKind::WorkAccepted { item } => self.items.accept(item),
-            EventKind::WorkRefused { item, .. } => self.items.refuse(item, away),
-            EventKind::WorkSkipped { item, .. } => self.items.skip(item),
-            EventKind::WorkUnknown { item, .. } => self.items.leave_unknown(item, away),
+            EventKind::WorkAccepted { item } => self.items.accept(item, at),
+            EventKind::WorkRefused { item, .. } => self.items.refuse(item, at),
+            EventKind::WorkSkipped { item, .. } => self.items.skip(item, at),
+            EventKind::WorkUnknown { item, .. } => self.items.leave_unknown(item, at),
             EventKind::WorkAborted { item } => self.items.abort(item),
             EventKind::WorkStored { item, times } => {
                 self.items.store(item, *times);
@@ -504,7 +509,7 @@ impl Judge {
         self.census.finish(&mut self.facts, &mut self.items);
         let census = &mut self.census;
         let mut findings = std::mem::take(&mut census.findings);
-        let work = settle_work(&self.facts, &self.items, &mut findings);
+        let work = settle_work(&mut self.facts, &self.items, &mut findings);
         let books = Books {
             roles: census.roles,
             work,
@@ -522,7 +527,7 @@ impl Judge {
             peak_rss: census.memory.peak_rss,
             worker_rss: census.memory.worker_peak_rss,
             time_to_reap_p95_ms: time_to_reap.p95,
-            spawned: processes.spawned,
+            spawned: books.roles.all().spawned,
         };
         let (thresholds, crossed) = rules::limits(&facts.expectations.limits, measured);
         let blind = rules::blind(census.unseen_by_table, self.cross_check.differences);
@@ -553,6 +558,7 @@ impl Judge {
         Judgement {
             verdict: judged.verdict,
             expected: facts.expectations.verdict,
+            expected_findings: facts.expectations.findings.clone(),
             as_expected: judged.as_expected,
             reasons: judged.reasons,
             unexpected: judged.unexpected,
@@ -723,32 +729,40 @@ impl Judge {
 }
 
 /// Settles the books of work, and reports what is a finding.
-fn settle_work(facts: &Facts, items: &Items, findings: &mut finding::Findings) -> Work {
-    let worker_lived = facts
-        .drained
-        .is_some_and(|(at, _)| facts.workers.at(at).is_some());
-    items.settle(facts.drained, worker_lived, |settled| {
-        let session = facts.sessions.get(settled.session);
+fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Findings) -> Work {
+    let (mut work, settled) = (Work::default(), items.settle(facts));
+    work.offered = items.len();
+    for item in settled {
+        *item.counts_in(&mut work) += 1;
+        let Some(bin) = item.bin else {
+            continue;
+        };
+        let session = facts.sessions.get_mut(item.session);
+        session.waits |= item.waits;
         let after = match session.ended {
             Some(ended) => format!(" (session ended by {})", ended.end),
             None => " (session not ended)".to_owned(),
         };
-        let excused = if settled.blames {
+        let excused = if item.blames {
             ""
         } else {
             ", which speaks against nobody"
         };
         findings.add(Found {
-            rule: settled.bin,
-            shape: format!("{}{after}{excused}", settled.cause),
-            cause: settled.cause.to_owned(),
-            blames: settled.blames,
+            rule: bin,
+            shape: format!("{}{after}{excused}", item.cause),
+            cause: item.cause.to_owned(),
+            blames: item.blames,
             session: Some(session.name.clone()),
             process: None,
             expected: "answered once, and stored where that can be read back".to_owned(),
-            seen: format!("first of them {}", settled.marker),
+            seen: format!("first of them {}", item.marker),
             by: None,
-            events: vec![settled.offered_seq],
+            events: vec![item.offered_seq],
         });
-    })
+    }
+    work
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ pub(super) struct Moment {
 }
 
 /// The latest moments, in order of time.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Moments {
     kept: VecDeque<Moment>,
 }

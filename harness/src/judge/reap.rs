@@ -21,7 +21,7 @@ pub struct TimeToReap {
 }
 
 /// Times as they come in. Rounded to three digits, so that their number is bounded whatever the run's length.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ReapTimes {
     counts: BTreeMap<u64, u64>,
     max: u64,

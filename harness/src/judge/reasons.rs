@@ -98,7 +98,7 @@ impl Census {
                 Fate::Zombie => life.gone,
                 _ => life.died(),
             };
-            let until = until.unwrap_or(broken.at).max(broken.at);
+            let until = until.unwrap_or(facts.horizon).max(broken.at);
             let (expected, seen) = match broken.fate {
                 Fate::Residue => (
                     format!(
@@ -304,5 +304,164 @@ pub(super) const fn role_name(role: Role) -> &'static str {
         Role::Grandchild => "grandchild",
         Role::Helper => "helper",
         Role::Probe => "probe",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::judge::check::judge;
+
+    const SESSION: &str = "
+        0s run; 0s worker 5; 0.1s..8s tick; 1s open s1
+        1s seen 10 parent 5; 1s hello 10 primary; 1.1s serves 10 s1";
+    const END: &str = "
+        2s end s1 complete; 6s load; 6s drained quiet; 6.5s grace; 7s stop; 7.1s worker-exit 5; 8.5s residue; 9s over";
+
+    #[track_caller]
+    fn check_cause(middle: &str, expected: &str) {
+        let judgement = judge(&format!("{SESSION}\n{middle}\n{END}"));
+        let causes: Vec<&str> = judgement
+            .findings
+            .iter()
+            .map(|finding| finding.cause.as_str())
+            .collect();
+        assert!(causes.contains(&expected), "{causes:#?}");
+    }
+
+    #[test]
+    fn a_leak_says_what_was_left_undone() {
+        check_cause(
+            "6s examined 10 by 5",
+            "never signalled, stdin still held open by the worker",
+        );
+        check_cause(
+            "6s examined 10 by 5,99",
+            "never signalled, stdin still held open by the worker",
+        );
+        check_cause(
+            "6s examined 10 by 99",
+            "never signalled, stdin still held open by a process outside of the run",
+        );
+        check_cause(
+            "2.1s eof 10",
+            "never signalled, stayed after its stdin had ended",
+        );
+        check_cause(
+            "6s examined 10",
+            "never signalled, stdin closed, which it has not noticed",
+        );
+        check_cause(
+            "6s examined 10 partly",
+            "never signalled, stdin still open, holder unknown",
+        );
+        check_cause("", "never signalled");
+    }
+
+    #[test]
+    fn a_sibling_that_inherited_stdin_is_named() {
+        check_cause(
+            "1.5s seen 11 parent 5; 1.5s hello 11 primary; 1.5s serves 11 s1; 6s examined 10 by 11",
+            "never signalled, stdin still held open by a sibling that inherited it",
+        );
+    }
+
+    #[test]
+    fn signals_are_named_with_their_sender() {
+        check_cause(
+            "2.1s signal 10 15 from 5 ignored",
+            "ignored SIGTERM from the worker",
+        );
+        check_cause(
+            "2.1s signal 10 2 from 0 ignored",
+            "ignored SIGINT from outside of the run",
+        );
+        check_cause(
+            "2.1s signal 10 15 from 77",
+            "still there after SIGTERM from an unknown process",
+        );
+        // Signals of the worker's own stop come too late to count.
+        check_cause("7s signal 10 15 from 5", "never signalled");
+    }
+
+    #[test]
+    fn without_the_control_socket_signals_are_unknown() {
+        check_cause("1.5s fail control", "signals unknown");
+    }
+
+    #[test]
+    fn descendants_say_what_sets_them_apart() {
+        let payload = "1.2s seen 11 parent 10; 1.2s hello 11 payload parent 10; 2.1s signal 10 15 from 5; 2.1s bye 10 signal; 2.1s exited 10; 2.2s gone 10; 2.2s tick row 11 S 1 1MiB";
+        check_cause(
+            payload,
+            "its wrapper was ended and it was not, never signalled",
+        );
+        let child = "1.2s seen 11 parent 10; 1.2s hello 11 grandchild parent 10";
+        check_cause(
+            &format!(
+                "{child}; 2.1s bye 10 eof; 2.1s exited 10; 2.2s gone 10; 2.2s tick row 11 S 1 1MiB"
+            ),
+            "the process that started it was ended and it was not, never signalled",
+        );
+        check_cause(
+            child,
+            "started by a process that still lives, never signalled",
+        );
+        check_cause(
+            "1.2s seen 11 parent 10 sid 11; 1.2s hello 11 grandchild parent 10",
+            "in a process session of its own, never signalled",
+        );
+    }
+
+    #[test]
+    fn a_zombie_names_the_one_that_never_waited() {
+        check_cause(
+            "2.1s bye 10 eof; 2.1s exited 10; 2.2s tick row 10 Z 5 0B",
+            "the worker never waited for it",
+        );
+    }
+
+    #[test]
+    fn an_early_end_names_its_sender() {
+        check_cause(
+            "1.5s signal 10 15 from 5; 1.5s bye 10 signal; 1.6s exited 10; 1.6s gone 10",
+            "ended by SIGTERM from the worker",
+        );
+        check_cause(
+            "1.6s lost 10; 1.6s exited 10; 1.6s gone 10",
+            "killed, sender unknown",
+        );
+        check_cause(
+            "1.6s exited 10 signal 9; 1.6s gone 10",
+            "ended by SIGKILL from sender unknown",
+        );
+        check_cause(
+            "1.2s offer a s1 observation; 1.2s accept a; 1.2s work 10 observation a; 1.5s eof 10; 1.5s bye 10 eof owed 1; 1.6s exited 10; 1.6s gone 10",
+            "its stdin was closed while it had work under way",
+        );
+        check_cause(
+            "1.2s offer a s1 observation; 1.2s accept a; 1.2s work 10 observation a; 1.5s bye 10 refused owed 1; 1.6s exited 10; 1.6s gone 10",
+            "ended by itself with work under way: it refused its arguments or its input",
+        );
+    }
+
+    #[test]
+    fn findings_of_one_shape_are_one_group_with_a_count() {
+        let mut text = SESSION.to_owned();
+        for pid in 100..221 {
+            text += &format!(
+                "\n1s open t{pid}; 1s seen {pid} parent 5 cmd claude --resume {pid}; 1s hello {pid} primary; 1s serves {pid} t{pid}; 2s end t{pid} complete; 6s examined {pid} by 5"
+            );
+        }
+        text += "\n6s examined 10 by 5\n";
+        let judgement = judge(&(text + END));
+        assert_eq!(judgement.findings.len(), 1);
+        let finding = &judgement.findings[0];
+        assert_eq!(
+            finding.signature,
+            "retained: primary `claude` after complete: never signalled, stdin still held open by the worker"
+        );
+        assert_eq!((finding.count, finding.processes.len()), (122, 50));
+        assert_eq!(finding.sessions.len(), 10);
+        assert!(!finding.evidence.events.is_empty());
     }
 }

@@ -32,7 +32,7 @@ impl Point {
 }
 
 /// Points as they come in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Series {
     points: Vec<Point>,
     /// How many samples make one point.

@@ -32,7 +32,7 @@ pub(super) struct Service {
 }
 
 /// One session.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Session {
     /// Its id, chosen by the driver or, for one that never opened, named by a fake.
     pub name: String,
@@ -44,6 +44,8 @@ pub(super) struct Session {
     pub stalled: Option<String>,
     /// Whether a live claude hung with its work when the run had drained.
     pub hung: bool,
+    /// Whether work of it waits in, or behind, a live claude to the end.
+    pub waits: bool,
     /// Processes that were started for it.
     pub spawned: u32,
     /// How long two primaries served it at once.
@@ -75,7 +77,7 @@ impl Session {
 }
 
 /// All sessions.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Sessions {
     by_name: BTreeMap<String, SessionKey>,
     all: Vec<Session>,

@@ -49,7 +49,7 @@ struct Window {
 }
 
 /// A figure's minima as they come in.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Floors {
     windows: Vec<Window>,
     stride: u32,

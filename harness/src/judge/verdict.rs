@@ -98,3 +98,128 @@ fn counts_unnamed(expectations: &Expectations, findings: &[Finding]) -> Counts {
     }
     counts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::check::{check, check_with, judge, judge_with};
+
+    /// Two sessions whose primaries both leak.
+    const LEAK: &str = "
+        0s run planned=2; 0s worker 5; 0.1s..8s tick; 1s open s1; 1s open s2
+        1s seen 10 parent 5; 1s hello 10 primary; 1.1s serves 10 s1; 1s seen 11 parent 5; 1s hello 11 primary; 1.1s serves 11 s2
+        2s end s1 complete; 2s end s2 complete; 6s load; 6s drained quiet; 6.5s grace; 7s stop; 7.1s worker-exit 5; 8.5s residue; 9s over";
+    const CLEAN: &str = "
+        0s run planned=1; 0s worker 5; 0.1s..8s tick; 1s open s1; 1s seen 10 parent 5; 1s hello 10 primary; 1.1s serves 10 s1
+        2s end s1 complete; 2.1s bye 10 eof; 2.1s exited 10; 2.1s gone 10; 6s load; 6s drained quiet; 6.5s grace; 7s stop
+        7.1s worker-exit 5; 8.5s residue";
+
+    #[track_caller]
+    fn expect(history: &str, verdict: Verdict, findings: &[(Bin, u32)], unexpected: &[&str]) {
+        let judgement = judge_with(history, |expectations| {
+            expectations.verdict = verdict;
+            expectations.findings = Some(findings.iter().copied().collect());
+        });
+        assert_eq!(judgement.unexpected, unexpected);
+        assert_eq!(judgement.as_expected, unexpected.is_empty());
+    }
+
+    #[test]
+    fn counts_are_exact_and_what_is_not_named_must_not_be_there() {
+        expect(LEAK, Verdict::Fail, &[(Bin::Retained, 2)], &[]);
+        expect(
+            LEAK,
+            Verdict::Fail,
+            &[(Bin::Retained, 3)],
+            &["retained 2, and 3 was expected"],
+        );
+        expect(
+            LEAK,
+            Verdict::Fail,
+            &[(Bin::Zombie, 0)],
+            &["retained 2, and none was expected"],
+        );
+        expect(
+            LEAK,
+            Verdict::Pass,
+            &[(Bin::Retained, 2)],
+            &["the verdict is fail, and pass was expected"],
+        );
+    }
+
+    #[test]
+    fn a_failure_without_counts_may_be_any() {
+        let judgement = judge_with(LEAK, |expectations| expectations.verdict = Verdict::Fail);
+        assert!(judgement.as_expected);
+        assert!(!judge(LEAK).as_expected);
+    }
+
+    #[test]
+    fn what_a_baseline_knows_is_shown_and_fails_nothing() {
+        let signatures: Vec<String> = judge(LEAK)
+            .findings
+            .iter()
+            .map(|finding| finding.signature.clone())
+            .collect();
+        let known = |expectations: &mut Expectations| expectations.known.extend(signatures.clone());
+        check_with(LEAK, known, "pass retained=2");
+        assert!(judge_with(LEAK, known).findings[0].known);
+        let other = |expectations: &mut Expectations| {
+            expectations
+                .known
+                .insert("retained: another shape".to_owned());
+        };
+        check_with(LEAK, other, "fail retained=2");
+    }
+
+    #[test]
+    fn every_doubt_keeps_a_run_from_passing_and_names_its_knob() {
+        let over = format!("{CLEAN}; 9s over");
+        check(&over, "pass");
+        for (history, reason) in [
+            (String::new(), "the recording is empty"),
+            (CLEAN.to_owned(), "cut off"),
+            (format!("{over}; 8s interrupted"), "interrupted"),
+            (over.replace("planned=1", "planned=2"), "`[run] timeout`"),
+            (over.replace("6s load;", ""), "`[run] timeout`"),
+            (over.replace("0.1s..8s tick;", ""), "`[run] tick`"),
+            (format!("{over}; 8.8s missed"), "1 sample lost"),
+            (format!("{over}; 3s fail control"), "control socket: gone"),
+            (format!("{over}; 3s fail table"), "process table: gone"),
+        ] {
+            let judgement = judge(&history);
+            assert_eq!(judgement.verdict, Verdict::Inconclusive, "{reason}");
+            assert!(
+                judgement.reasons.iter().any(|text| text.contains(reason)),
+                "{reason}: {:?}",
+                judgement.reasons
+            );
+        }
+    }
+
+    #[test]
+    fn what_another_witness_covers_costs_nothing() {
+        let over = format!("{CLEAN}; 9s over");
+        check(&format!("{over}; 3s missed"), "pass");
+        check(&format!("{over}; 3s fail reaper"), "pass");
+        check(&format!("{over}; 3s fail cookie"), "pass");
+        check(
+            &format!("{over}; 3s missed").replace("0s run", "0s run only=table"),
+            "inconclusive",
+        );
+    }
+
+    #[test]
+    fn failure_beats_doubt() {
+        check(&LEAK.replace("9s over", "8s missed"), "fail retained=2");
+    }
+
+    #[test]
+    fn a_pass_states_the_smallest_leak_that_it_could_have_seen() {
+        let judgement = judge(&format!("{CLEAN}; 9s over; 3s tick late 200ms"));
+        assert_eq!(
+            judgement.smallest_leak,
+            "one process in 1 session that outlives its session by more than 1.3 s (grace 1.0 s, tick 100 ms, lag up to 200 ms); growth of the worker was not judged: too few samples after warm-up"
+        );
+    }
+}

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use fake_claude::control::TurnKind;
 
 use super::books::Work;
+use super::facts::Facts;
 use super::sessions::SessionKey;
 use crate::process::ProcessIdentity;
-use crate::scenario::Bin;
+use crate::scenario::{Bin, End};
 use crate::units::RunTime;
 
 /// What the driver heard when it offered an item.
@@ -22,14 +23,13 @@ enum Answer {
     Unknown,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Item {
     session: SessionKey,
     kind: TurnKind,
     offered_seq: u64,
-    answer: Option<Answer>,
-    /// Whether the worker was down or on its way out when it refused, or did not answer.
-    excused: bool,
+    /// What the driver heard, and when.
+    answer: Option<(Answer, RunTime)>,
     aborted: bool,
     kept: bool,
     /// Good turns of its own kind whose input held it, counted up to three.
@@ -48,12 +48,36 @@ struct Item {
 pub(super) struct Settled<'a> {
     pub marker: &'a str,
     pub session: SessionKey,
-    pub bin: Bin,
+    /// The bin that is a finding; none for an item that was answered or given up.
+    pub bin: Option<Bin>,
+    /// Whether it was given up by the driver and nobody answered it.
+    gave_up: bool,
+    /// Whether it waits in or behind a live claude.
+    pub waits: bool,
     /// Whether it speaks against the worker.
     pub blames: bool,
     pub cause: &'static str,
     pub offered_seq: u64,
 }
+
+impl Settled<'_> {
+    /// The count that the item belongs to.
+    pub const fn counts_in<'w>(&self, work: &'w mut Work) -> &'w mut u32 {
+        match self.bin {
+            None if self.gave_up => &mut work.aborted,
+            None => &mut work.answered,
+            Some(Bin::Duplicated) => &mut work.duplicated,
+            Some(Bin::Lost) => &mut work.lost,
+            Some(Bin::Pending) => &mut work.pending,
+            Some(Bin::Refused) => &mut work.refused,
+            Some(Bin::Skipped) => &mut work.skipped,
+            Some(_) => &mut work.unknown,
+        }
+    }
+}
+
+/// Why an item waits that a live claude has, or that stands behind one.
+const WAITS: &str = "waits in or behind a live claude";
 
 /// What is known of the worker's storage.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +87,7 @@ struct Store {
 }
 
 /// All work items.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Items {
     items: BTreeMap<String, Item>,
     store: Option<Store>,
@@ -77,7 +101,6 @@ impl Items {
             kind,
             offered_seq: seq,
             answer: None,
-            excused: false,
             aborted: false,
             kept: false,
             good: 0,
@@ -88,27 +111,26 @@ impl Items {
         });
     }
 
-    fn answer(&mut self, marker: &str, answer: Answer, excused: bool) {
+    fn answer(&mut self, marker: &str, answer: Answer, at: RunTime) {
         if let Some(item) = self.items.get_mut(marker) {
-            item.answer = Some(answer);
-            item.excused = excused;
+            item.answer = Some((answer, at));
         }
     }
 
-    pub fn accept(&mut self, marker: &str) {
-        self.answer(marker, Answer::Accepted, false);
+    pub fn accept(&mut self, marker: &str, at: RunTime) {
+        self.answer(marker, Answer::Accepted, at);
     }
 
-    pub fn refuse(&mut self, marker: &str, excused: bool) {
-        self.answer(marker, Answer::Refused, excused);
+    pub fn refuse(&mut self, marker: &str, at: RunTime) {
+        self.answer(marker, Answer::Refused, at);
     }
 
-    pub fn skip(&mut self, marker: &str) {
-        self.answer(marker, Answer::Skipped, true);
+    pub fn skip(&mut self, marker: &str, at: RunTime) {
+        self.answer(marker, Answer::Skipped, at);
     }
 
-    pub fn leave_unknown(&mut self, marker: &str, excused: bool) {
-        self.answer(marker, Answer::Unknown, excused);
+    pub fn leave_unknown(&mut self, marker: &str, at: RunTime) {
+        self.answer(marker, Answer::Unknown, at);
     }
 
     pub fn abort(&mut self, marker: &str) {
@@ -187,57 +209,47 @@ impl Items {
         unread.count() as u32
     }
 
-    /// Settles every item. `drained` says when the run had drained and whether it had come to rest, and `worker_lived` whether a
-    /// worker lived then, without which nothing goes on.
-    pub fn settle(
-        &self,
-        drained: Option<(RunTime, bool)>,
-        worker_lived: bool,
-        mut each: impl FnMut(Settled<'_>),
-    ) -> Work {
-        let mut work = Work::default();
-        for (marker, item) in &self.items {
-            let (bin, cause) = self.bin(item, drained, worker_lived);
-            work.offered += 1;
-            let blames = match bin {
-                None => {
-                    work.answered += usize::from(!item.gave_up()) as u32;
-                    work.aborted += usize::from(item.gave_up()) as u32;
-                    continue;
-                }
-                Some(Bin::Refused | Bin::Unknown) => !item.excused,
+    /// Settles every item.
+    pub fn settle(&self, facts: &Facts) -> Vec<Settled<'_>> {
+        self.items
+            .iter()
+            .map(|(marker, item)| self.settle_one(facts, marker, item))
+            .collect()
+    }
+
+    fn settle_one<'a>(&self, facts: &Facts, marker: &'a str, item: &Item) -> Settled<'a> {
+        let end = facts
+            .sessions
+            .get(item.session)
+            .ended
+            .map(|ended| ended.end);
+        // Whoever aborts a session gives up what it has not answered.
+        let aborted = item.aborted || end == Some(End::Abort);
+        let (bin, cause) = self.bin(facts, item, aborted);
+        let excused = item
+            .answer
+            .is_some_and(|(_, at)| facts.workers.was_away(at, facts.hold()));
+        Settled {
+            marker,
+            session: item.session,
+            bin,
+            gave_up: aborted && item.good == 0 && item.stored == 0,
+            waits: cause == WAITS,
+            blames: match bin {
+                Some(Bin::Refused) => !excused,
+                // Who hangs up in the middle of a request hears no answer.
+                Some(Bin::Unknown) => !excused && end != Some(End::Disconnect),
                 Some(Bin::Skipped) => false,
-                Some(_) => true,
-            };
-            let Some(bin) = bin else { continue };
-            *match bin {
-                Bin::Duplicated => &mut work.duplicated,
-                Bin::Lost => &mut work.lost,
-                Bin::Pending => &mut work.pending,
-                Bin::Refused => &mut work.refused,
-                Bin::Skipped => &mut work.skipped,
-                _ => &mut work.unknown,
-            } += 1;
-            each(Settled {
-                marker,
-                session: item.session,
-                bin,
-                blames,
-                cause,
-                offered_seq: item.offered_seq,
-            });
+                _ => true,
+            },
+            cause,
+            offered_seq: item.offered_seq,
         }
-        work
     }
 
     /// The bin of an item that is a finding; none for one that was answered or given up. Evidence of an answer beats what the worker
     /// said about it.
-    fn bin(
-        &self,
-        item: &Item,
-        drained: Option<(RunTime, bool)>,
-        worker_lived: bool,
-    ) -> (Option<Bin>, &'static str) {
+    fn bin(&self, facts: &Facts, item: &Item, aborted: bool) -> (Option<Bin>, &'static str) {
         // A turn of another kind that repeats the item may store it too, so records may be as many as turns that held it.
         let turns = u32::from(item.good) + u32::from(item.elsewhere);
         if item.good >= 2 {
@@ -256,10 +268,10 @@ impl Items {
         if item.kept {
             return (Some(Bin::Pending), "kept in the worker's queue on disk");
         }
-        if item.aborted {
+        if aborted {
             return (None, "");
         }
-        match item.answer {
+        match item.answer.map(|(answer, _)| answer) {
             Some(Answer::Refused) => return (Some(Bin::Refused), "the worker said no"),
             Some(Answer::Skipped) => {
                 return (Some(Bin::Skipped), "the worker said that it skips it");
@@ -271,11 +283,12 @@ impl Items {
             return (Some(Bin::Lost), "answered by claude and never stored");
         }
         if item.waiting {
-            return (Some(Bin::Pending), "waits in or behind a live claude");
+            return (Some(Bin::Pending), WAITS);
         }
-        match drained {
+        match facts.drained {
             None => (Some(Bin::Pending), "the run did not wait for it"),
-            Some((_, false)) if worker_lived => {
+            // Without a worker nothing goes on.
+            Some((at, false)) if facts.workers.at(at).is_some() => {
                 (Some(Bin::Pending), "work went on when the time was over")
             }
             Some(_) => (
@@ -286,9 +299,140 @@ impl Items {
     }
 }
 
-impl Item {
-    /// Whether it was given up by the driver and nobody answered it.
-    const fn gave_up(&self) -> bool {
-        self.aborted && self.good == 0 && self.stored == 0
+#[cfg(test)]
+mod tests {
+    use crate::judge::check::{check, check_with, judge};
+
+    /// A session with a primary, and one item that was offered. It ends at 3 s, cleanly.
+    const SESSION: &str = "
+        0s run; 0s worker 5; 0.1s..6s tick; 1s open s1; 1s seen 10 parent 5; 1s hello 10 primary; 1.1s serves 10 s1
+        1.2s offer a s1 observation; 3s end s1 complete; 3.1s bye 10 eof; 3.1s exited 10; 3.1s gone 10; 4s load";
+    const END: &str = "5s grace; 7s over";
+
+    fn history(middle: &str) -> String {
+        format!("{SESSION}\n{middle}\n4.5s drained quiet\n{END}")
+    }
+
+    #[test]
+    fn one_good_turn_of_its_kind_answers_it() {
+        check(
+            &history("1.3s accept a; 1.6s done 10 1 observation a"),
+            "pass",
+        );
+        // A merged turn answers all that it holds.
+        let merged = history(
+            "1.2s offer b s1 observation; 1.3s accept a; 1.3s accept b; 1.6s done 10 1 observation a,b",
+        );
+        check(&merged, "pass");
+        assert_eq!(judge(&merged).work.answered, 2);
+    }
+
+    #[test]
+    fn a_turn_of_another_kind_or_a_bad_one_answers_nothing() {
+        check(
+            &history("1.3s accept a; 1.6s done 10 1 summary a"),
+            "fail lost=1",
+        );
+        check(
+            &history("1.3s accept a; 1.6s failed 10 1 observation a"),
+            "fail lost=1",
+        );
+        check(&history("1.3s accept a"), "fail lost=1");
+    }
+
+    #[test]
+    fn what_can_be_read_back_must_be_stored() {
+        let answered = "1.3s accept a; 1.6s done 10 1 observation a";
+        check(
+            &history(&format!(
+                "{answered}; 4.6s stored a 1; 4.6s store observation complete"
+            )),
+            "pass",
+        );
+        check(
+            &history(&format!("{answered}; 4.6s store observation complete")),
+            "fail lost=1",
+        );
+        check(
+            &history(&format!("{answered}; 4.6s store summary complete")),
+            "pass",
+        );
+        check(
+            &history(&format!("{answered}; 4.6s store observation partly")),
+            "inconclusive",
+        );
+    }
+
+    #[test]
+    fn two_good_turns_or_too_many_records_are_duplicates() {
+        let answered = "1.3s accept a; 1.6s done 10 1 observation a";
+        check(
+            &history(&format!("{answered}; 2s done 10 2 observation a")),
+            "fail duplicated=1",
+        );
+        check(
+            &history(&format!(
+                "{answered}; 4.6s stored a 2; 4.6s store observation complete"
+            )),
+            "fail duplicated=1",
+        );
+        // The same turn told of twice is one turn.
+        check(
+            &history(&format!("{answered}; 1.7s done 10 1 observation a")),
+            "pass",
+        );
+        // A summary that repeats it may be stored as well.
+        check(
+            &history(&format!(
+                "{answered}; 2s done 10 2 summary a; 4.6s stored a 2; 4.6s store observation complete"
+            )),
+            "pass",
+        );
+    }
+
+    #[test]
+    fn what_is_kept_on_disk_waits() {
+        check(
+            &history("1.3s accept a; 4.6s kept a"),
+            "inconclusive pending=1",
+        );
+        check_with(
+            &history("1.3s accept a; 4.6s kept a"),
+            |expectations| expectations.allow_pending = true,
+            "pass pending=1",
+        );
+    }
+
+    #[test]
+    fn when_work_went_on_until_the_deadline_it_waits() {
+        let busy = format!("{SESSION}\n1.3s accept a; 4.5s drained busy\n{END}");
+        check(&busy, "inconclusive pending=1");
+        // Without a worker nothing goes on.
+        check(&format!("{busy}; 4.1s worker-exit 5"), "fail lost=1");
+        check(
+            &format!("{SESSION}\n1.3s accept a\n{END}"),
+            "inconclusive pending=1",
+        );
+    }
+
+    #[test]
+    fn the_workers_word_stands_until_evidence_beats_it() {
+        check(&history("1.3s refuse a"), "fail refused=1");
+        check(&history("1.3s skip a"), "pass skipped=1");
+        check(&history("1.3s unknown a"), "fail unknown=1");
+        check(
+            &history("1.3s unknown a; 1.6s done 10 1 observation a"),
+            "pass",
+        );
+        check(&history("1.3s accept a; 2s abort a"), "pass");
+        check(&history(""), "fail unknown=1");
+    }
+
+    #[test]
+    fn what_a_worker_refuses_while_it_leaves_is_shown_and_fails_nothing() {
+        let leaving = history("1.25s stop; 1.3s refuse a");
+        let judgement = judge(&leaving);
+        assert_eq!((judgement.work.refused, judgement.as_expected), (1, true));
+        assert!(!judgement.findings[0].blames);
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Incarnation {
     pub process: ProcessIdentity,
     /// When it was started.
     pub started: RunTime,
+    /// When it said that it is ready.
+    pub ready: Option<RunTime>,
     /// When it was first asked to stop, or signalled by the harness.
     pub leaving: Option<RunTime>,
     /// When it exited.
@@ -32,7 +34,7 @@ impl Incarnation {
 }
 
 /// All lives of the worker, in order.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Workers {
     lives: Vec<Incarnation>,
 }
@@ -46,9 +48,17 @@ impl Workers {
         self.lives.push(Incarnation {
             process,
             started: at,
+            ready: None,
             leaving: None,
             exited: None,
         });
+    }
+
+    /// The worker that was started last is ready.
+    pub fn ready(&mut self, at: RunTime) {
+        if let Some(last) = self.lives.last_mut() {
+            last.ready.get_or_insert(at);
+        }
     }
 
     /// The worker that lives now was asked to stop.
@@ -132,12 +142,18 @@ impl Workers {
         self.last()?.going()
     }
 
-    /// Whether the worker was down, or on its way, at a moment: what it refused then is nobody's fault.
-    pub fn was_away(&self, moment: RunTime) -> bool {
-        let Some(current) = self.lives.iter().rev().find(|life| life.started <= moment) else {
+    /// Whether the worker was down, on its way out, or not ready again, at a moment: what it refused then is nobody's fault. A
+    /// connection breaks a little before anybody can see that the worker has exited.
+    pub fn was_away(&self, moment: RunTime, tolerance: Span) -> bool {
+        let Some(current) = self.lives.iter().rposition(|life| life.started <= moment) else {
             return true;
         };
-        current.leaving.is_some_and(|leaving| leaving <= moment)
-            || current.exited.is_some_and(|exited| exited <= moment)
+        let life = &self.lives[current];
+        let again = current > 0 && life.ready.is_none_or(|ready| moment < ready);
+        again
+            || life.leaving.is_some_and(|leaving| leaving <= moment)
+            || life
+                .exited
+                .is_some_and(|exited| exited - tolerance <= moment)
     }
 }

@@ -1,14 +1,243 @@
-//! stub
-use serde::{Deserialize,Serialize};
-use crate::judge::Judgement;
-use crate::scenario::Verdict;
-#[derive(Debug,Serialize,Deserialize)]
-pub struct F { pub signature: String }
-#[derive(Debug,Serialize,Deserialize)]
-pub struct Report { pub verdict: Verdict, pub as_expected: bool, pub text: String, pub findings: Vec<F> }
-pub struct RunIdentity { pub scenario: String, pub seed: u64, pub time_scale: f64, pub compress: f64, pub worker: String, pub worker_version: String, pub cleanup: Vec<String>, pub again: String }
-impl Report { pub fn new(_: &RunIdentity, j: Judgement) -> Self { Report { verdict: j.verdict, as_expected: j.as_expected, text: format!("{j:#?}"), findings: vec![] } } }
-pub mod json { pub fn render(r: &super::Report) -> String { r.text.clone() } }
-pub mod markdown { pub fn render(r: &super::Report) -> String { r.text.clone() } }
-pub mod junit { pub fn render(r: &super::Report) -> String { r.text.clone() } }
-pub mod terminal { pub fn render(r: &super::Report, _: bool) -> String { r.text.clone() } }
+//! Shows judgements: one [`Report`], and renderers that are pure functions of it.
+//!
+//! Everything that comes from a process, such as a command line or a session's name, is text that nobody vouches for: it is escaped for
+//! the place where it is shown (see [`escape`]).
+
+pub mod escape;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+mod sentences;
+pub mod terminal;
+
+use serde::{Deserialize, Serialize};
+
+use crate::judge::books::{Bins, Roles, Work};
+use crate::judge::finding::Finding;
+use crate::judge::{
+    Forecast, Judgement, MemoryFigures, Point, SessionCounts, Threshold, TimeToReap,
+};
+use crate::scenario::{Counts, Verdict};
+use crate::timeline::event::{Isolation, Source};
+
+/// The version of the JSON form. It grows when a field changes its meaning or goes; new fields do not change it.
+pub const SCHEMA: u32 = 1;
+
+/// What a judgement does not know of its run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunIdentity {
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its seed.
+    pub seed: u64,
+    /// The factor by which the worker's and the fakes' times were divided.
+    pub time_scale: f64,
+    /// The factor by which arrival and think times were divided.
+    pub compress: f64,
+    /// The worker, as it was asked for: `model`, `claude-mem`.
+    pub worker: String,
+    /// Its version, where that is known.
+    pub worker_version: Option<String>,
+    /// The model's cleanup policies; empty for another worker.
+    pub cleanup: Vec<String>,
+    /// The command that runs the same again.
+    pub command: String,
+    /// The CPU time that the harness itself used, in milliseconds, where that was measured.
+    pub cpu_ms: Option<u64>,
+}
+
+/// What renderers see, and what `report.json` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The version of this form.
+    pub schema: u32,
+    /// The scenario.
+    pub scenario: ScenarioLine,
+    /// The worker.
+    pub worker: WorkerLine,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The verdict that was expected.
+    pub expected: Verdict,
+    /// The exact counts that were expected, where the scenario gives them.
+    #[serde(default)]
+    pub expected_findings: Option<Counts>,
+    /// Whether everything is as expected, counts included.
+    pub as_expected: bool,
+    /// Why the verdict is what it is.
+    #[serde(default)]
+    pub reasons: Vec<String>,
+    /// Why it is not as expected.
+    #[serde(default)]
+    pub unexpected: Vec<String>,
+    /// Sessions.
+    pub sessions: SessionCounts,
+    /// Primaries and what descends from them.
+    pub processes: Bins,
+    /// Every process, by role.
+    pub roles: Roles,
+    /// Work items.
+    pub work: Work,
+    /// Memory.
+    pub memory: MemoryFigures,
+    /// How long processes took to go after their session's end, in milliseconds.
+    pub time_to_reap_ms: TimeToReap,
+    /// How long the worker took to answer end requests, in milliseconds.
+    #[serde(default)]
+    pub end_answer_ms: TimeToReap,
+    /// What was found, grouped by shape.
+    pub findings: Vec<Finding>,
+    /// The scenario's thresholds.
+    pub thresholds: Vec<Threshold>,
+    /// The course of the run, in at most 2,000 points.
+    pub series: Vec<Point>,
+    /// What the leak comes to if it goes on.
+    pub forecast: Forecast,
+    /// The smallest leak that this run could have seen.
+    pub smallest_leak: String,
+    /// The place of the run; none where the recording does not say.
+    pub isolation: Option<Isolation>,
+    /// The witnesses.
+    pub witnesses: Vec<WitnessLine>,
+    /// What watching cost, and how well it went.
+    pub overhead: Overhead,
+    /// How long the recording is, in milliseconds.
+    #[serde(default)]
+    pub elapsed_ms: u64,
+    /// Physical memory of the machine, in bytes; 0 where the recording does not say.
+    #[serde(default)]
+    pub machine_memory_bytes: u64,
+    /// Where the books do not balance: a fault of this program.
+    #[serde(default)]
+    pub unbalanced: Option<String>,
+    /// The command that runs the same again.
+    #[serde(default)]
+    pub command: String,
+}
+
+/// The scenario of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioLine {
+    /// Its name.
+    pub name: String,
+    /// Its seed.
+    pub seed: u64,
+    /// The factor by which the worker's and the fakes' times were divided.
+    pub time_scale: f64,
+    /// The factor by which arrival and think times were divided.
+    pub compress: f64,
+}
+
+/// The worker of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerLine {
+    /// Its name.
+    pub name: String,
+    /// Its version, where that is known.
+    pub version: Option<String>,
+    /// The model's cleanup policies; empty for another worker.
+    pub cleanup: Vec<String>,
+}
+
+/// A witness of a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessLine {
+    /// Which.
+    pub witness: Source,
+    /// Why it failed, if it did.
+    pub failed: Option<String>,
+}
+
+/// What watching cost, and how well it went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overhead {
+    /// The CPU time that the harness itself used, in milliseconds, where that was measured.
+    pub cpu_ms: Option<u64>,
+    /// Samples that were taken.
+    pub ticks: u32,
+    /// Of these, those that came late by a tick or more.
+    pub late_ticks: u32,
+    /// Samples that were lost.
+    #[serde(default)]
+    pub lost_ticks: u32,
+}
+
+impl Report {
+    /// The report of a judgement.
+    pub fn new(identity: &RunIdentity, judgement: &Judgement) -> Self {
+        let judgement = judgement.clone();
+        let run = judgement.run;
+        let failed = judgement.failed_witnesses;
+        let mut witnesses: Vec<WitnessLine> = run
+            .iter()
+            .flat_map(|run| &run.witnesses)
+            .map(|witness| WitnessLine {
+                witness: *witness,
+                failed: None,
+            })
+            .collect();
+        for (witness, reason) in failed {
+            match witnesses.iter_mut().find(|line| line.witness == witness) {
+                Some(line) => line.failed = Some(reason),
+                None => witnesses.push(WitnessLine {
+                    witness,
+                    failed: Some(reason),
+                }),
+            }
+        }
+        Self {
+            schema: SCHEMA,
+            scenario: ScenarioLine {
+                name: identity.scenario.clone(),
+                seed: identity.seed,
+                time_scale: identity.time_scale,
+                compress: identity.compress,
+            },
+            worker: WorkerLine {
+                name: identity.worker.clone(),
+                version: identity.worker_version.clone(),
+                cleanup: identity.cleanup.clone(),
+            },
+            verdict: judgement.verdict,
+            expected: judgement.expected,
+            expected_findings: judgement.expected_findings,
+            as_expected: judgement.as_expected,
+            reasons: judgement.reasons,
+            unexpected: judgement.unexpected,
+            sessions: judgement.sessions,
+            processes: judgement.processes,
+            roles: judgement.roles,
+            work: judgement.work,
+            memory: judgement.memory,
+            time_to_reap_ms: judgement.time_to_reap,
+            end_answer_ms: judgement.end_answer,
+            findings: judgement.findings,
+            thresholds: judgement.thresholds,
+            series: judgement.series,
+            forecast: judgement.forecast,
+            smallest_leak: judgement.smallest_leak,
+            isolation: run.as_ref().map(|run| run.isolation),
+            witnesses,
+            overhead: Overhead {
+                cpu_ms: identity.cpu_ms,
+                ticks: judgement.ticks.taken,
+                late_ticks: judgement.ticks.late,
+                lost_ticks: judgement.ticks.lost,
+            },
+            elapsed_ms: judgement.elapsed_ms,
+            machine_memory_bytes: run.map_or(0, |run| run.memory_bytes),
+            unbalanced: judgement.unbalanced,
+            command: identity.command.clone(),
+        }
+    }
+
+    /// The signatures of everything that was found, for use as a baseline.
+    pub fn signatures(&self) -> impl Iterator<Item = &str> {
+        self.findings
+            .iter()
+            .map(|finding| finding.signature.as_str())
+    }
+}
+
+#[cfg(test)]
+mod examples;

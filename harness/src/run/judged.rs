@@ -57,9 +57,10 @@ pub fn judge(folder: &Path, changes: &[String], known: BTreeSet<String>) -> Resu
         time_scale: scenario.run.time_scale,
         compress: scenario.load.compress,
         worker: manifest.worker.clone(),
-        worker_version: manifest.worker_version.clone(),
+        worker_version: Some(manifest.worker_version.clone()).filter(|version| !version.is_empty()),
         cleanup: manifest.cleanup.clone(),
-        again: manifest.again.clone(),
+        command: manifest.again.clone(),
+        cpu_ms: None,
     };
-    Ok(Judged { report: Report::new(&identity, judge.finish()) })
+    Ok(Judged { report: Report::new(&identity, &judge.finish()) })
 }

@@ -1,3 +1,5 @@
 //! What happened in a run, as facts in one order.
 
 pub mod event;
+#[cfg(test)]
+pub(crate) mod notation;

@@ -12,9 +12,11 @@ use fake_claude::quantity::Span;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::Value;
 use toml::de::DeTable;
 
+pub use super::requests::{
+    Cut, Disconnect, Ends, Field, Listing, Method, Moment, Pointer, Queue, Ready, Request, Skipped,
+};
 use super::template::{Body, Template};
 use crate::scenario::End;
 use crate::strict_toml::{Source, TomlError};
@@ -233,204 +235,6 @@ pub struct FileToWrite {
     pub text: Option<Template>,
 }
 
-/// How a worker says that it is ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Ready {
-    /// The path that is asked with GET.
-    pub path: String,
-    /// The status that means ready.
-    #[serde(default = "ok")]
-    pub status: u16,
-    /// What the answer must hold as well.
-    #[serde(default)]
-    pub field: Option<Field>,
-    /// How long it may take.
-    pub timeout: Span,
-}
-
-const fn ok() -> u16 {
-    200
-}
-
-/// A place in a JSON answer and the value that is looked for there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Field {
-    /// The place: a JSON pointer, such as `/status`.
-    pub at: Pointer,
-    /// One of these is meant.
-    pub is: Vec<Value>,
-}
-
-impl Field {
-    /// Whether the value is there.
-    pub fn fits(&self, answer: &Value) -> bool {
-        self.at.of(answer).is_some_and(|value| self.is.contains(value))
-    }
-}
-
-/// A JSON pointer: empty for the whole, or `/` before each step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Pointer(String);
-
-impl Pointer {
-    /// The value at the place.
-    pub fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
-        value.pointer(&self.0)
-    }
-}
-
-impl fmt::Display for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Pointer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.is_empty() || text.starts_with('/') {
-            Ok(Self(text))
-        } else {
-            Err(de::Error::custom(format!(
-                "`{text}` is no JSON pointer: write \"/{text}\""
-            )))
-        }
-    }
-}
-
-/// The method of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Method {
-    /// Reads.
-    Get,
-    /// Hands over.
-    Post,
-    /// Replaces.
-    Put,
-    /// Takes away.
-    Delete,
-}
-
-impl Method {
-    /// The method as it is written on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
-/// A request of a session. Placeholders: `{session}`, `{project}`, `{prompt}` (the text of the latest prompt, its marker in it),
-/// `{marker}` (of this prompt, observation or summary), `{cwd}` (the session's folder), `{number}` (of the prompt, from 1), and
-/// whatever an earlier request of the session has captured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Request {
-    /// Its method.
-    pub method: Method,
-    /// Its path. Values are percent-encoded.
-    pub path: Template,
-    /// Its body, sent as JSON.
-    #[serde(default)]
-    pub body: Option<Body>,
-    /// Whether it is this request that hands the work item over. At most one of a moment.
-    #[serde(default)]
-    pub work: bool,
-    /// How an answer of success says that the item is skipped, and where it says why.
-    #[serde(default)]
-    pub skipped: Option<Skipped>,
-    /// Variables that are taken out of the answer, by name.
-    #[serde(default)]
-    pub capture: BTreeMap<String, Pointer>,
-    /// The request is left out when a captured variable has this value.
-    #[serde(default)]
-    pub unless: BTreeMap<String, Value>,
-}
-
-/// How an answer says that an item is skipped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Skipped {
-    /// The place that tells: a JSON pointer.
-    pub at: Pointer,
-    /// What stands there then.
-    pub is: Vec<Value>,
-    /// Where the reason stands.
-    #[serde(default)]
-    pub reason: Option<Pointer>,
-}
-
-/// How sessions end. What is absent is an end that this worker does not know: a scenario that asks for it is refused.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Ends {
-    /// The requests that say that the session is over.
-    pub complete: Option<Vec<Request>>,
-    /// The requests that give its work up.
-    pub abort: Option<Vec<Request>>,
-    /// Which request is broken off.
-    pub disconnect: Option<Disconnect>,
-}
-
-/// A request that is broken off in the middle: one more work item of the session, aborted by the driver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Disconnect {
-    /// The moment whose work request it is.
-    pub during: Moment,
-    /// How far it goes.
-    pub after: Cut,
-}
-
-/// The moments of a session that hand work over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Moment {
-    /// A prompt.
-    Prompt,
-    /// An observation.
-    Observation,
-    /// A summary.
-    Summary,
-}
-
-impl Moment {
-    /// The kind of turn that answers it.
-    pub const fn kind(self) -> TurnKind {
-        match self {
-            Self::Prompt => TurnKind::Prompt,
-            Self::Observation => TurnKind::Observation,
-            Self::Summary => TurnKind::Summary,
-        }
-    }
-
-    /// The letter of its markers.
-    pub const fn letter(self) -> char {
-        match self {
-            Self::Prompt => 'p',
-            Self::Observation => 'o',
-            Self::Summary => 's',
-        }
-    }
-}
-
-/// How far a request goes that is broken off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Cut {
-    /// Half of its body is sent.
-    HalfBody,
-    /// All of it is sent, and its answer is not waited for.
-    Sent,
-}
-
 /// A role that processes have by their command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -440,38 +244,6 @@ pub struct RoleRule {
     pub role: Role,
     /// All of these stand in the command line, in any order.
     pub command: Vec<String>,
-}
-
-/// A list of records that the worker lets one read, page by page. Placeholders of its path: `{offset}`, `{limit}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Listing {
-    /// The kinds of work that it holds.
-    #[schemars(with = "Vec<String>")]
-    pub kinds: Vec<TurnKind>,
-    /// The path that is asked with GET.
-    pub path: Template,
-    /// Where the list stands in the answer.
-    pub items: Pointer,
-    /// Where a record's own id stands in it, so that a record that moved from page to page counts once.
-    #[serde(default)]
-    pub id: Option<Pointer>,
-    /// How many records a page holds; a page with fewer is the last. Absent: all of them come at once.
-    #[serde(default)]
-    pub limit: Option<u32>,
-    /// Only records for which this holds count.
-    #[serde(default)]
-    pub only: Option<Field>,
-}
-
-/// Where the length of the worker's own queue can be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Queue {
-    /// The path that is asked with GET.
-    pub path: String,
-    /// Where the number stands in the answer.
-    pub at: Pointer,
 }
 
 /// How a worker is stopped: by a signal or by a request.
@@ -511,14 +283,19 @@ impl StopSignal {
 
 /// The built-in adapter whose dialect a file takes over.
 fn dialect(source: &Source<'_>, table: &DeTable<'_>) -> Result<Option<Source<'static>>, TomlError> {
-    let Some(dialect) = table.get("dialect") else { return Ok(None) };
+    let Some(dialect) = table.get("dialect") else {
+        return Ok(None);
+    };
     let wanted = dialect.get_ref().as_str().unwrap_or_default();
     match BUILT_IN.iter().find(|(name, _)| *name == wanted) {
         Some((file, text)) => Ok(Some(Source { file, text })),
         None => Err(source.error(
             Some(dialect.span()),
             format!("there is no dialect `{}`", wanted.escape_debug()),
-            Some(format!("known dialects: {}", Adapter::built_in_names().collect::<Vec<_>>().join(", "))),
+            Some(format!(
+                "known dialects: {}",
+                Adapter::built_in_names().collect::<Vec<_>>().join(", ")
+            )),
         )),
     }
 }
@@ -560,19 +337,26 @@ impl Adapter {
     pub fn for_package(package: &str, version: &Version) -> Option<Self> {
         Self::built_in_names()
             .filter_map(Self::built_in)
-            .find(|adapter| adapter.package.as_deref() == Some(package) && adapter.versions.hold(version))
+            .find(|adapter| {
+                adapter.package.as_deref() == Some(package) && adapter.versions.hold(version)
+            })
     }
 
     /// The adapter in one piece, as TOML: what it took over from a dialect is written out.
     pub fn to_toml(&self) -> String {
-        toml::to_string_pretty(self).expect("an adapter that was read from TOML can be written as TOML")
+        toml::to_string_pretty(self)
+            .expect("an adapter that was read from TOML can be written as TOML")
     }
 
     /// The role that a command line tells, where it tells one.
     pub fn role_of(&self, command: &str) -> Option<Role> {
         self.roles
             .iter()
-            .find(|rule| rule.command.iter().all(|part| command.contains(part.as_str())))
+            .find(|rule| {
+                rule.command
+                    .iter()
+                    .all(|part| command.contains(part.as_str()))
+            })
             .map(|rule| rule.role)
     }
 
@@ -602,7 +386,11 @@ impl Adapter {
 
     /// The kinds of work that can be read back.
     pub fn stored_kinds(&self) -> Vec<TurnKind> {
-        let mut kinds: Vec<_> = self.stored.iter().flat_map(|listing| listing.kinds.clone()).collect();
+        let mut kinds: Vec<_> = self
+            .stored
+            .iter()
+            .flat_map(|listing| listing.kinds.clone())
+            .collect();
         kinds.sort_unstable();
         kinds.dedup();
         kinds

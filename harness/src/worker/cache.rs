@@ -36,7 +36,11 @@ impl Cache {
     /// The user's cache: `$LEAK_HARNESS_CACHE`, else `$XDG_CACHE_HOME/leak-harness`, else `~/.cache/leak-harness`. None when even
     /// HOME is unset.
     pub fn of_user() -> Option<Self> {
-        let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let set = |name| {
+            env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
         set(CACHE_VARIABLE)
             .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("leak-harness")))
             .or_else(|| set("HOME").map(|home| home.join(".cache").join("leak-harness")))
@@ -57,7 +61,9 @@ impl Cache {
     pub fn package(&self, name: &str, version: &Version) -> Option<PathBuf> {
         let folder = self.folder(name, version);
         let published = folder.join("node_modules").join(name);
-        [published, folder].into_iter().find(|folder| folder.join("plugin").is_dir())
+        [published, folder]
+            .into_iter()
+            .find(|folder| folder.join("plugin").is_dir())
     }
 
     /// The Agent SDKs: `$LEAK_HARNESS_SDKS`, else a folder of the cache. Each version is a folder in it.
@@ -93,7 +99,8 @@ impl Cache {
             .find(|program| is_executable(program));
         cached.or_else(|| {
             let program = find_on_path(name)?;
-            let fits = *wanted == Versions::default() || version_of(&program).is_some_and(|version| wanted.hold(&version));
+            let fits = *wanted == Versions::default()
+                || version_of(&program).is_some_and(|version| wanted.hold(&version));
             fits.then_some(program)
         })
     }
@@ -130,7 +137,10 @@ mod tests {
         // Left over from an installation that was cut off.
         fs::create_dir(folder.path().join("bun/.partial")).unwrap();
         let wanted = ">=1.0.0, <2.0.0".parse().unwrap();
-        assert_eq!(cache.runtime("bun", &wanted), Some(folder.path().join("bun/1.10.1/bun")));
+        assert_eq!(
+            cache.runtime("bun", &wanted),
+            Some(folder.path().join("bun/1.10.1/bun"))
+        );
         assert_eq!(cache.runtime("no-such-runtime", &wanted), None);
     }
 
@@ -138,12 +148,21 @@ mod tests {
     fn packages_are_found_as_published_and_as_tagged() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path());
-        let (published, tagged, absent) = (Version::new(13, 25, 3), Version::new(9, 0, 0), Version::new(9, 0, 1));
-        let npm = folder.path().join("claude-mem/13.25.3/node_modules/claude-mem");
+        let (published, tagged, absent) = (
+            Version::new(13, 25, 3),
+            Version::new(9, 0, 0),
+            Version::new(9, 0, 1),
+        );
+        let npm = folder
+            .path()
+            .join("claude-mem/13.25.3/node_modules/claude-mem");
         fs::create_dir_all(npm.join("plugin")).unwrap();
         fs::create_dir_all(folder.path().join("claude-mem/9.0.0/plugin")).unwrap();
         assert_eq!(cache.package("claude-mem", &published), Some(npm));
-        assert_eq!(cache.package("claude-mem", &tagged), Some(folder.path().join("claude-mem/9.0.0")));
+        assert_eq!(
+            cache.package("claude-mem", &tagged),
+            Some(folder.path().join("claude-mem/9.0.0"))
+        );
         assert_eq!(cache.package("claude-mem", &absent), None);
         assert_eq!(cache.versions("claude-mem"), [tagged, published]);
     }

@@ -8,7 +8,8 @@ use crate::strict_toml::{Source, TomlError};
 
 /// The placeholders of `[start]`.
 const START: [&str; 11] = [
-    "port", "home", "data", "tmp", "cwd", "claude", "package", "adapter", "runtime", "program", "cache",
+    "port", "home", "data", "tmp", "cwd", "claude", "package", "adapter", "runtime", "program",
+    "cache",
 ];
 /// The placeholders of every request of a session.
 const REQUEST: [&str; 6] = ["session", "project", "prompt", "marker", "cwd", "number"];
@@ -21,41 +22,83 @@ pub fn check(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> {
         Err(source.error(place(source, needle), message, Some(remedy.to_owned())))
     };
     let name = &adapter.name;
-    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)) {
-        return wrong("name", format!("`{name}` is no name for an adapter"), "use letters, digits, hyphens and full stops");
+    if name.is_empty()
+        || !name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-.".contains(c))
+    {
+        return wrong(
+            "name",
+            format!("`{name}` is no name for an adapter"),
+            "use letters, digits, hyphens and full stops",
+        );
     }
     if !(1_024..32_768).contains(&adapter.port) {
-        return wrong("port", format!("port {} may be taken by others", adapter.port), "use one from 1024 to 32767: outgoing connections use the ports above");
+        return wrong(
+            "port",
+            format!("port {} may be taken by others", adapter.port),
+            "use one from 1024 to 32767: outgoing connections use the ports above",
+        );
     }
     if adapter.start.command.is_empty() {
-        return wrong("command", "there is nothing to start".to_owned(), "name the program and its arguments");
+        return wrong(
+            "command",
+            "there is nothing to start".to_owned(),
+            "name the program and its arguments",
+        );
     }
     for file in &adapter.start.files {
         if file.json.is_some() == file.text.is_some() {
             return wrong(
                 file.path.source(),
-                format!("the file `{}` needs either `json` or `text`", file.path.source()),
+                format!(
+                    "the file `{}` needs either `json` or `text`",
+                    file.path.source()
+                ),
                 "keep one of them",
             );
         }
     }
     if adapter.stop.signal.is_some() == adapter.stop.request.is_some() {
-        return wrong("[stop]", "`stop` needs either `signal` or `request`".to_owned(), "keep one of them, such as signal = \"SIGTERM\"");
+        return wrong(
+            "[stop]",
+            "`stop` needs either `signal` or `request`".to_owned(),
+            "keep one of them, such as signal = \"SIGTERM\"",
+        );
     }
     for moment in [Moment::Prompt, Moment::Observation, Moment::Summary] {
-        let work = adapter.moment(moment).iter().filter(|request| request.work).count();
+        let work = adapter
+            .moment(moment)
+            .iter()
+            .filter(|request| request.work)
+            .count();
         let key = key(moment);
         if work > 1 {
-            return wrong(&format!("[[{key}]]"), format!("{work} requests of `{key}` hand the work over"), "one of them does: keep one `work = true`");
+            return wrong(
+                &format!("[[{key}]]"),
+                format!("{work} requests of `{key}` hand the work over"),
+                "one of them does: keep one `work = true`",
+            );
         }
         if work == 0 && !adapter.moment(moment).is_empty() && moment != Moment::Prompt {
-            return wrong(&format!("[[{key}]]"), format!("no request of `{key}` hands the work over"), "mark the one that does with `work = true`");
+            return wrong(
+                &format!("[[{key}]]"),
+                format!("no request of `{key}` hands the work over"),
+                "mark the one that does with `work = true`",
+            );
         }
     }
     if let Some(disconnect) = adapter.ends.disconnect
         && !adapter.is_work(disconnect.during)
     {
-        return wrong("disconnect", format!("`{}` has no request that could be broken off", key(disconnect.during)), "name a moment with a request marked `work = true`");
+        return wrong(
+            "disconnect",
+            format!(
+                "`{}` has no request that could be broken off",
+                key(disconnect.during)
+            ),
+            "name a moment with a request marked `work = true`",
+        );
     }
     check_placeholders(source, adapter)
 }
@@ -131,17 +174,25 @@ fn check_request(source: &Source<'_>, request: &Request, known: &[&str]) -> Resu
             Some("a path begins with `/`; the worker's address is known".to_owned()),
         ));
     }
-    if let Some(name) = request.unless.keys().find(|name| !known.contains(&name.as_str())) {
+    if let Some(name) = request
+        .unless
+        .keys()
+        .find(|name| !known.contains(&name.as_str()))
+    {
         return Err(unknown(source, name, name, known));
     }
-    templates.into_iter().try_for_each(|template| known_slots(source, template, known))
+    templates
+        .into_iter()
+        .try_for_each(|template| known_slots(source, template, known))
 }
 
 fn known_slots(source: &Source<'_>, template: &Template, known: &[&str]) -> Result<(), TomlError> {
     template
         .slots()
         .find(|slot| !known.contains(slot))
-        .map_or(Ok(()), |slot| Err(unknown(source, slot, &format!("{{{slot}}}"), known)))
+        .map_or(Ok(()), |slot| {
+            Err(unknown(source, slot, &format!("{{{slot}}}"), known))
+        })
 }
 
 fn unknown(source: &Source<'_>, name: &str, needle: &str, known: &[&str]) -> TomlError {
@@ -153,8 +204,19 @@ fn unknown(source: &Source<'_>, name: &str, needle: &str, known: &[&str]) -> Tom
         .map(|(_, known)| format!("did you mean `{{{known}}}`? "))
         .unwrap_or_default();
     let known: Vec<_> = known.iter().map(|name| format!("{{{name}}}")).collect();
-    let remedy = format!("{nearest}known here: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") });
-    source.error(place(source, needle), format!("unknown placeholder `{{{name}}}`"), Some(remedy))
+    let remedy = format!(
+        "{nearest}known here: {}",
+        if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(", ")
+        }
+    );
+    source.error(
+        place(source, needle),
+        format!("unknown placeholder `{{{name}}}`"),
+        Some(remedy),
+    )
 }
 
 /// Where a text stands first in the file, comments left out. Types hold no places once they are read; what a dialect brought along is
@@ -162,7 +224,10 @@ fn unknown(source: &Source<'_>, name: &str, needle: &str, known: &[&str]) -> Tom
 fn place(source: &Source<'_>, needle: &str) -> Option<Range<usize>> {
     let mut begin = 0;
     for line in source.text.split_inclusive('\n') {
-        if let Some(column) = line.find(needle).filter(|_| !line.trim_start().starts_with('#')) {
+        if let Some(column) = line
+            .find(needle)
+            .filter(|_| !line.trim_start().starts_with('#'))
+        {
             return Some(begin + column..begin + column + needle.len());
         }
         begin += line.len();

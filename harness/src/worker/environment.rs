@@ -13,7 +13,9 @@ use super::spec::ResolvedWorker;
 use super::template::{Template, Unset, Variables};
 
 /// What is passed on from the user's environment to every worker: language and time zone, and who the user is.
-const PASSED: [&str; 7] = ["LANG", "LC_ALL", "LC_CTYPE", "TZ", "USER", "LOGNAME", "SHELL"];
+const PASSED: [&str; 7] = [
+    "LANG", "LC_ALL", "LC_CTYPE", "TZ", "USER", "LOGNAME", "SHELL",
+];
 /// The script that divides a runtime's timers.
 const TIME_SCALE_SCRIPT: &str = include_str!("time_scale.cjs");
 
@@ -59,15 +61,26 @@ pub fn prepare(worker: &ResolvedWorker, place: &Place, port: u16) -> Result<Prep
     if worker.adapter.time_scale == Some(TimeScaling::Preloaded) && place.time_scale != 1.0 {
         environment.extend(preload(worker, place)?);
     }
-    environment.extend(place.environment.iter().map(|(name, value)| (name.into(), value.into())));
-    Ok(Prepared { program, arguments: command, cwd, environment })
+    environment.extend(
+        place
+            .environment
+            .iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
+    Ok(Prepared {
+        program,
+        arguments: command,
+        cwd,
+        environment,
+    })
 }
 
 fn variables(worker: &ResolvedWorker, place: &Place, port: u16) -> Variables {
     let mut variables = Variables::default();
     let folder = &place.folder;
     // Paths that are no UTF-8 could not stand in a settings file either.
-    let mut set = |name: &str, path: PathBuf| variables.set(name, path.to_string_lossy().into_owned());
+    let mut set =
+        |name: &str, path: PathBuf| variables.set(name, path.to_string_lossy().into_owned());
     set("home", folder.home());
     set("data", folder.data());
     set("tmp", folder.tmp());
@@ -98,7 +111,13 @@ fn base_environment(worker: &ResolvedWorker, place: &Place) -> Vec<(OsString, Os
     let home = folder.home();
     // The fake claude comes first, so that a worker that looks for one on PATH finds no other; the runtime is found by its name too.
     let mut path = vec![folder.bin()];
-    path.extend(worker.runtime.as_deref().and_then(Path::parent).map(Path::to_owned));
+    path.extend(
+        worker
+            .runtime
+            .as_deref()
+            .and_then(Path::parent)
+            .map(Path::to_owned),
+    );
     path.extend(env::var_os("PATH").iter().flat_map(env::split_paths));
     let path = env::join_paths(&path).unwrap_or_else(|_| folder.bin().into_os_string());
 
@@ -112,7 +131,9 @@ fn base_environment(worker: &ResolvedWorker, place: &Place) -> Vec<(OsString, Os
         ("XDG_RUNTIME_DIR".into(), folder.tmp().into()),
         ("PATH".into(), path),
     ];
-    let passed = PASSED.into_iter().chain(worker.adapter.start.pass.iter().map(String::as_str));
+    let passed = PASSED
+        .into_iter()
+        .chain(worker.adapter.start.pass.iter().map(String::as_str));
     environment.extend(passed.filter_map(|name| Some((name.into(), env::var_os(name)?))));
     environment
 }
@@ -127,21 +148,39 @@ pub fn preload_variable(runtime: &str) -> Option<(&'static str, &'static str)> {
 }
 
 /// Writes the script that divides timers, and says how the runtime comes to load it.
-fn preload(worker: &ResolvedWorker, place: &Place) -> Result<Vec<(OsString, OsString)>, WorkerError> {
+fn preload(
+    worker: &ResolvedWorker,
+    place: &Place,
+) -> Result<Vec<(OsString, OsString)>, WorkerError> {
     let script = place.folder.root().join("time_scale.cjs");
     fs::write(&script, TIME_SCALE_SCRIPT).map_err(|cause| files("write", &script, cause))?;
-    let runtime = worker.adapter.needs.runtime.as_deref().and_then(preload_variable);
-    let (variable, option) = runtime.ok_or_else(|| WorkerError::NotScalable { worker: worker.name.clone() })?;
+    let runtime = worker
+        .adapter
+        .needs
+        .runtime
+        .as_deref()
+        .and_then(preload_variable);
+    let (variable, option) = runtime.ok_or_else(|| WorkerError::NotScalable {
+        worker: worker.name.clone(),
+    })?;
     Ok(vec![
-        (variable.into(), format!("{option}{}", script.display()).into()),
-        ("LEAK_HARNESS_TIME_SCALE".into(), place.time_scale.to_string().into()),
+        (
+            variable.into(),
+            format!("{option}{}", script.display()).into(),
+        ),
+        (
+            "LEAK_HARNESS_TIME_SCALE".into(),
+            place.time_scale.to_string().into(),
+        ),
     ])
 }
 
 /// Writes a file that lies in the folder of the run, whatever the adapter says.
 fn write_inside(root: &Path, path: &Path, text: &str) -> Result<(), WorkerError> {
     if !path.starts_with(root) || path.components().any(|part| part == Component::ParentDir) {
-        return Err(WorkerError::Outside { path: path.to_owned() });
+        return Err(WorkerError::Outside {
+            path: path.to_owned(),
+        });
     }
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(|cause| files("make the folder", parent, cause))?;

@@ -24,7 +24,7 @@ pub enum WorkerError {
         remedy: String,
     },
     /// An adapter file is not understood.
-    Adapter(TomlError),
+    Adapter(Box<TomlError>),
     /// Something that the worker needs is not there.
     Missing {
         /// What.
@@ -109,28 +109,62 @@ pub enum WorkerError {
 impl fmt::Display for WorkerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Spec { spec, problem, remedy } => write!(f, "`{}` names no worker: {problem}; {remedy}", spec.escape_debug()),
+            Self::Spec {
+                spec,
+                problem,
+                remedy,
+            } => write!(
+                f,
+                "`{}` names no worker: {problem}; {remedy}",
+                spec.escape_debug()
+            ),
             Self::Adapter(error) => error.fmt(f),
             Self::Missing { what, remedy } => write!(f, "{what} is not there; {remedy}"),
             Self::Program(error) => error.fmt(f),
-            Self::Files { doing, path, cause } => write!(f, "cannot {doing} {}: {cause}", path.display()),
-            Self::Outside { path } => write!(f, "the adapter wants to write {}, outside the folder of the run", path.display()),
-            Self::Unset { placeholder } => write!(f, "the adapter uses {{{placeholder}}}, which this worker has no value for"),
+            Self::Files { doing, path, cause } => {
+                write!(f, "cannot {doing} {}: {cause}", path.display())
+            }
+            Self::Outside { path } => write!(
+                f,
+                "the adapter wants to write {}, outside the folder of the run",
+                path.display()
+            ),
+            Self::Unset { placeholder } => write!(
+                f,
+                "the adapter uses {{{placeholder}}}, which this worker has no value for"
+            ),
             Self::NoPort(cause) => write!(f, "no port below 32768 is free for the worker: {cause}"),
             Self::NotScalable { worker } => {
-                write!(f, "the timers of {worker} cannot be divided; leave out `time_scale`, or use `compress`, which divides arrival and think times alone")
+                write!(
+                    f,
+                    "the timers of {worker} cannot be divided; leave out `time_scale`, or use `compress`, which divides arrival and think times alone"
+                )
             }
-            Self::Lacks { worker, what, remedy } => write!(f, "{worker} has {what}; {remedy}"),
+            Self::Lacks {
+                worker,
+                what,
+                remedy,
+            } => write!(f, "{worker} has {what}; {remedy}"),
             Self::Start { program, cause } => write!(f, "cannot start {program}: {cause}"),
-            Self::DiedAtStart { exit, log } => write!(f, "the worker ended ({exit}) before it was ready; it last said:\n{}", or_nothing(log)),
+            Self::DiedAtStart { exit, log } => write!(
+                f,
+                "the worker ended ({exit}) before it was ready; it last said:\n{}",
+                or_nothing(log)
+            ),
             Self::NotReady { waited, last, log } => write!(
                 f,
                 "the worker was not ready after {}: {last}; it last said:\n{}",
                 units::span(*waited),
                 or_nothing(log)
             ),
-            Self::Signal { signal, cause } => write!(f, "cannot send signal {signal} to the worker: {cause}"),
-            Self::WouldNotGo { waited } => write!(f, "the worker still lives {} after it was asked to stop, SIGKILL included", units::span(*waited)),
+            Self::Signal { signal, cause } => {
+                write!(f, "cannot send signal {signal} to the worker: {cause}")
+            }
+            Self::WouldNotGo { waited } => write!(
+                f,
+                "the worker still lives {} after it was asked to stop, SIGKILL included",
+                units::span(*waited)
+            ),
         }
     }
 }
@@ -144,7 +178,10 @@ impl std::error::Error for WorkerError {
         match self {
             Self::Adapter(error) => Some(error),
             Self::Program(error) => Some(error),
-            Self::Files { cause, .. } | Self::NoPort(cause) | Self::Start { cause, .. } | Self::Signal { cause, .. } => Some(cause),
+            Self::Files { cause, .. }
+            | Self::NoPort(cause)
+            | Self::Start { cause, .. }
+            | Self::Signal { cause, .. } => Some(cause),
             _ => None,
         }
     }
@@ -152,7 +189,7 @@ impl std::error::Error for WorkerError {
 
 impl From<TomlError> for WorkerError {
     fn from(error: TomlError) -> Self {
-        Self::Adapter(error)
+        Self::Adapter(Box::new(error))
     }
 }
 

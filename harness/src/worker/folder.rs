@@ -34,9 +34,22 @@ impl RunFolder {
     /// # Errors
     ///
     /// A file or folder cannot be made.
-    pub fn prepare(root: &Path, fake_claude: &Path, control_socket: &Path) -> Result<Self, WorkerError> {
-        let folder = Self { root: root.to_owned() };
-        for part in [folder.root.clone(), folder.home(), folder.data(), folder.tmp(), folder.cwd(), folder.bin()] {
+    pub fn prepare(
+        root: &Path,
+        fake_claude: &Path,
+        control_socket: &Path,
+    ) -> Result<Self, WorkerError> {
+        let folder = Self {
+            root: root.to_owned(),
+        };
+        for part in [
+            folder.root.clone(),
+            folder.home(),
+            folder.data(),
+            folder.tmp(),
+            folder.cwd(),
+            folder.bin(),
+        ] {
             DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
@@ -44,9 +57,11 @@ impl RunFolder {
                 .map_err(|cause| files("make the folder", &part, cause))?;
         }
         let claude = folder.claude();
-        link_or_copy(fake_claude, &claude).map_err(|cause| files("put the fake claude at", &claude, cause))?;
+        link_or_copy(fake_claude, &claude)
+            .map_err(|cause| files("put the fake claude at", &claude, cause))?;
         let named = folder.bin().join(SOCKET_FILE);
-        fs::write(&named, control_socket.as_os_str().as_encoded_bytes()).map_err(|cause| files("write", &named, cause))?;
+        fs::write(&named, control_socket.as_os_str().as_encoded_bytes())
+            .map_err(|cause| files("write", &named, cause))?;
         Ok(folder)
     }
 
@@ -127,7 +142,11 @@ fn link_or_copy(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 pub(super) fn files(doing: &'static str, path: &Path, cause: io::Error) -> WorkerError {
-    WorkerError::Files { doing, path: path.to_owned(), cause }
+    WorkerError::Files {
+        doing,
+        path: path.to_owned(),
+        cause,
+    }
 }
 
 #[cfg(test)]
@@ -145,18 +164,33 @@ mod tests {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
         let root = temp.path().join("run");
         for _ in 0..2 {
-            let folder = RunFolder::prepare(&root, &program, Path::new("/somewhere/control")).unwrap();
+            let folder =
+                RunFolder::prepare(&root, &program, Path::new("/somewhere/control")).unwrap();
             assert!(is_executable(&folder.claude()));
-            assert_eq!(fs::read_to_string(folder.bin().join("fake-claude.socket")).unwrap(), "/somewhere/control");
+            assert_eq!(
+                fs::read_to_string(folder.bin().join("fake-claude.socket")).unwrap(),
+                "/somewhere/control"
+            );
         }
-        assert_eq!(fs::metadata(&root).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::metadata(&root).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
     }
 
     #[test]
     fn the_end_of_the_log_is_its_last_lines() {
         let temp = tempfile::tempdir().unwrap();
-        let folder = RunFolder { root: temp.path().to_owned() };
-        fs::write(folder.log(), (0..5_000).map(|line| format!("line {line}\n")).collect::<String>()).unwrap();
+        let folder = RunFolder {
+            root: temp.path().to_owned(),
+        };
+        fs::write(
+            folder.log(),
+            (0..5_000)
+                .map(|line| format!("line {line}\n"))
+                .collect::<String>(),
+        )
+        .unwrap();
         assert_eq!(folder.log_end(2), "line 4998\nline 4999");
     }
 }

@@ -49,7 +49,10 @@ impl Answer {
 
     /// The body as text, cut to so many characters.
     pub fn text(&self, characters: usize) -> String {
-        String::from_utf8_lossy(&self.body).chars().take(characters).collect()
+        String::from_utf8_lossy(&self.body)
+            .chars()
+            .take(characters)
+            .collect()
     }
 }
 
@@ -98,7 +101,10 @@ impl Drop for Connection {
 impl Client {
     /// A client of this address. Nothing is connected yet.
     pub const fn new(address: SocketAddr) -> Self {
-        Self { address, kept: None }
+        Self {
+            address,
+            kept: None,
+        }
     }
 
     /// Sends a request and reads its answer, both within a time.
@@ -106,7 +112,13 @@ impl Client {
     /// # Errors
     ///
     /// There was no answer. The connection is then closed.
-    pub async fn send(&mut self, method: Method, path: &str, body: Option<&Value>, within: Duration) -> Result<Answer, Failure> {
+    pub async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        within: Duration,
+    ) -> Result<Answer, Failure> {
         let request = self.request(method, path, body)?;
         timeout(within, self.exchange(request))
             .await
@@ -119,7 +131,14 @@ impl Client {
     /// # Errors
     ///
     /// Not even that much could be sent.
-    pub async fn break_off(&mut self, method: Method, path: &str, body: Option<&Value>, cut: Cut, within: Duration) -> Result<(), Failure> {
+    pub async fn break_off(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        cut: Cut,
+        within: Duration,
+    ) -> Result<(), Failure> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let sent = match cut {
             Cut::HalfBody => &body.as_bytes()[..body.len() / 2],
@@ -146,7 +165,12 @@ impl Client {
         self.kept = None;
     }
 
-    fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<hyper::Request<Full<Bytes>>, Failure> {
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<hyper::Request<Full<Bytes>>, Failure> {
         let mut request = hyper::Request::builder()
             .method(method.name())
             .uri(path)
@@ -162,7 +186,8 @@ impl Client {
 
     async fn exchange(&mut self, request: hyper::Request<Full<Bytes>>) -> Result<Answer, Failure> {
         let fresh = |connection: &Connection| {
-            !connection.sender.is_closed() && u128::from(monotonic_ns() - connection.used_ns) < KEPT.as_nanos()
+            !connection.sender.is_closed()
+                && u128::from(monotonic_ns() - connection.used_ns) < KEPT.as_nanos()
         };
         // Taken out, so that a request that fails or is given up leaves no half-used connection behind.
         let mut connection = match self.kept.take().filter(fresh) {
@@ -171,7 +196,11 @@ impl Client {
         };
         let broken = |error: hyper::Error| Failure::Broken(chain(&error));
         connection.sender.ready().await.map_err(broken)?;
-        let response = connection.sender.send_request(request).await.map_err(broken)?;
+        let response = connection
+            .sender
+            .send_request(request)
+            .await
+            .map_err(broken)?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), ANSWER_LIMIT)
             .collect()
@@ -191,7 +220,11 @@ impl Client {
             .map_err(|error| Failure::Broken(chain(&error)))?;
         // Its error comes out of the request as well.
         let mover = spawn_local(async { drop(connection.await) }).abort_handle();
-        Ok(Connection { sender, mover, used_ns: monotonic_ns() })
+        Ok(Connection {
+            sender,
+            mover,
+            used_ns: monotonic_ns(),
+        })
     }
 }
 

@@ -58,7 +58,7 @@ pub struct System {
     pub identity: Rc<dyn Fn(u32) -> io::Result<ProcessIdentity>>,
     /// Promises to tell when a child was waited for. Called right after its start, before anything else can be waited for.
     pub exit: Rc<dyn Fn(ProcessIdentity) -> ExitWatch>,
-    /// Sends a signal once the identity was compared again; `false` when that process is gone.
+    /// Sends a signal once the identity was compared again, and says so in an event; `false` when that process is gone.
     pub signal: Rc<dyn Fn(ProcessIdentity, i32) -> io::Result<bool>>,
 }
 

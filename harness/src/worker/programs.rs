@@ -19,7 +19,11 @@ pub struct ProgramMissing {
 
 impl fmt::Display for ProgramMissing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let searched: Vec<_> = self.searched.iter().map(|folder| folder.display().to_string()).collect();
+        let searched: Vec<_> = self
+            .searched
+            .iter()
+            .map(|folder| folder.display().to_string())
+            .collect();
         write!(
             f,
             "the program `{}` is missing: build it with `cargo build --release`, or name its folder in {FOLDER_VARIABLE} \
@@ -53,7 +57,10 @@ pub fn find(name: &str) -> Result<PathBuf, ProgramMissing> {
     let searched = folders.clone();
     find_in(name, folders.into_iter())
         .or_else(|| find_on_path(name))
-        .ok_or_else(|| ProgramMissing { name: name.to_owned(), searched })
+        .ok_or_else(|| ProgramMissing {
+            name: name.to_owned(),
+            searched,
+        })
 }
 
 /// Finds a program that is not ours on PATH.
@@ -67,7 +74,9 @@ pub(super) fn find_in_path(name: &str, path: &OsStr) -> Option<PathBuf> {
 }
 
 fn find_in(name: &str, folders: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
-    folders.map(|folder| folder.join(name)).find(|path| is_executable(path))
+    folders
+        .map(|folder| folder.join(name))
+        .find(|path| is_executable(path))
 }
 
 /// Whether a path is a file that may be executed.
@@ -92,7 +101,11 @@ mod tests {
         fs::write(folder.path().join("plain"), "").unwrap();
         fs::create_dir(folder.path().join("folder")).unwrap();
         for name in ["plain", "folder", "absent"] {
-            assert_eq!(find_in(name, [folder.path().to_owned()].into_iter()), None, "{name}");
+            assert_eq!(
+                find_in(name, [folder.path().to_owned()].into_iter()),
+                None,
+                "{name}"
+            );
         }
     }
 }

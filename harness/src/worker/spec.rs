@@ -63,26 +63,44 @@ impl WorkerSpec {
             let settings = settings
                 .split(',')
                 .map(|pair| {
-                    let (key, value) = pair
-                        .split_once('=')
-                        .ok_or_else(|| wrong(format!("`{pair}` has no value"), "write it as model:KEY=VALUE,KEY=VALUE"))?;
+                    let (key, value) = pair.split_once('=').ok_or_else(|| {
+                        wrong(
+                            format!("`{pair}` has no value"),
+                            "write it as model:KEY=VALUE,KEY=VALUE",
+                        )
+                    })?;
                     Ok((key.to_owned(), value.to_owned()))
                 })
                 .collect::<Result<Vec<_>, WorkerError>>()?;
             let mut tried = WorkerSettings::default();
             for (key, value) in &settings {
-                set(&mut tried, key, value).map_err(|problem| wrong(problem, "a model's settings are those of [worker] in a scenario"))?;
+                set(&mut tried, key, value).map_err(|problem| {
+                    wrong(
+                        problem,
+                        "a model's settings are those of [worker] in a scenario",
+                    )
+                })?;
             }
             return Ok(Self::Model(settings));
         }
         if let Some(version) = spec.strip_prefix("claude-mem@") {
-            return version.trim_start_matches('v').parse().map(Self::Release).map_err(|error| {
-                wrong(format!("`{version}` is no version ({error})"), "write all of it, such as claude-mem@13.25.3")
-            });
+            return version
+                .trim_start_matches('v')
+                .parse()
+                .map(Self::Release)
+                .map_err(|error| {
+                    wrong(
+                        format!("`{version}` is no version ({error})"),
+                        "write all of it, such as claude-mem@13.25.3",
+                    )
+                });
         }
         if let Some(folder) = spec.strip_prefix("claude-mem:") {
             return if folder.is_empty() {
-                Err(wrong("there is no folder".to_owned(), "write it as claude-mem:DIR"))
+                Err(wrong(
+                    "there is no folder".to_owned(),
+                    "write it as claude-mem:DIR",
+                ))
             } else {
                 Ok(Self::Folder(folder.into()))
             };
@@ -111,7 +129,11 @@ impl WorkerSpec {
     /// # Errors
     ///
     /// Something is missing or wrong; the message says what to do.
-    pub fn resolve(&self, settings: &WorkerSettings, cache: &Cache) -> Result<ResolvedWorker, WorkerError> {
+    pub fn resolve(
+        &self,
+        settings: &WorkerSettings,
+        cache: &Cache,
+    ) -> Result<ResolvedWorker, WorkerError> {
         match self {
             Self::Model(_) => {
                 let adapter = Adapter::built_in("model").expect("the model is built in");
@@ -122,10 +144,15 @@ impl WorkerSpec {
                 Ok(worker)
             }
             Self::Release(version) => {
-                let package = cache.package(CLAUDE_MEM, version).ok_or_else(|| WorkerError::Missing {
-                    what: format!("claude-mem {version}"),
-                    remedy: format!("install it with `leak-harness install claude-mem@{version}`"),
-                })?;
+                let package =
+                    cache
+                        .package(CLAUDE_MEM, version)
+                        .ok_or_else(|| WorkerError::Missing {
+                            what: format!("claude-mem {version}"),
+                            remedy: format!(
+                                "install it with `leak-harness install claude-mem@{version}`"
+                            ),
+                        })?;
                 claude_mem(version, package, cache)
             }
             Self::Folder(folder) => {
@@ -136,7 +163,11 @@ impl WorkerSpec {
                 let text = fs::read_to_string(path).map_err(|cause| files("read", path, cause))?;
                 let adapter = Adapter::parse(&path.display().to_string(), &text)?;
                 let folder = path.parent().unwrap_or(Path::new(""));
-                let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+                let folder = if folder.as_os_str().is_empty() {
+                    Path::new(".")
+                } else {
+                    folder
+                };
                 let mut worker = ResolvedWorker::new(adapter, cache)?;
                 worker.adapter_folder = Some(absolute(folder)?);
                 Ok(worker)
@@ -180,16 +211,25 @@ impl ResolvedWorker {
                 cache.runtime(name, &needs.runtime_versions).ok_or_else(|| {
                     let versions = &needs.runtime_versions;
                     let remedy = match name.as_str() {
-                        "bun" => "install it with `leak-harness install bun@1.3.5`, or put it on PATH".to_owned(),
+                        "bun" => {
+                            "install it with `leak-harness install bun@1.3.5`, or put it on PATH"
+                                .to_owned()
+                        }
                         _ => "put it on PATH".to_owned(),
                     };
-                    WorkerError::Missing { what: format!("the runtime `{name}` ({versions})"), remedy }
+                    WorkerError::Missing {
+                        what: format!("the runtime `{name}` ({versions})"),
+                        remedy,
+                    }
                 })
             })
             .transpose()?;
         let program = needs.program.as_deref().map(programs::find).transpose()?;
         Ok(Self {
-            name: adapter.package.clone().unwrap_or_else(|| adapter.name.clone()),
+            name: adapter
+                .package
+                .clone()
+                .unwrap_or_else(|| adapter.name.clone()),
             version: None,
             cleanup: None,
             package: None,
@@ -209,18 +249,38 @@ impl ResolvedWorker {
     /// It knows no such end, or no such request.
     pub fn check_load(&self, load: &Load) -> Result<(), WorkerError> {
         let adapter = &self.adapter;
-        let lacks = |what: String, remedy: String| WorkerError::Lacks { worker: self.name.clone(), what, remedy };
+        let lacks = |what: String, remedy: String| WorkerError::Lacks {
+            worker: self.name.clone(),
+            what,
+            remedy,
+        };
         if !adapter.has_end(load.end) {
             let known: Vec<_> = [End::Complete, End::Abandon, End::Abort, End::Disconnect]
                 .into_iter()
                 .filter(|end| adapter.has_end(*end))
                 .map(|end| format!("\"{end}\""))
                 .collect();
-            return Err(lacks(format!("no way to end a session with `end = \"{}\"`", load.end), format!("it knows {}", known.join(", "))));
+            return Err(lacks(
+                format!("no way to end a session with `end = \"{}\"`", load.end),
+                format!("it knows {}", known.join(", ")),
+            ));
         }
-        for (wanted, moment, key) in [(load.observations > 0, Moment::Observation, "observations = 0"), (load.summary, Moment::Summary, "summary = false")] {
+        for (wanted, moment, key) in [
+            (
+                load.observations > 0,
+                Moment::Observation,
+                "observations = 0",
+            ),
+            (load.summary, Moment::Summary, "summary = false"),
+        ] {
             if wanted && adapter.moment(moment).is_empty() {
-                return Err(lacks(format!("no requests for what `{}` asks for", key.split(' ').next().unwrap_or(key)), format!("use `{key}`")));
+                return Err(lacks(
+                    format!(
+                        "no requests for what `{}` asks for",
+                        key.split(' ').next().unwrap_or(key)
+                    ),
+                    format!("use `{key}`"),
+                ));
             }
         }
         Ok(())
@@ -244,12 +304,18 @@ impl ResolvedWorker {
         if scalable || factor == 1.0 {
             Ok(())
         } else {
-            Err(WorkerError::NotScalable { worker: self.name.clone() })
+            Err(WorkerError::NotScalable {
+                worker: self.name.clone(),
+            })
         }
     }
 }
 
-fn claude_mem(version: &Version, package: PathBuf, cache: &Cache) -> Result<ResolvedWorker, WorkerError> {
+fn claude_mem(
+    version: &Version,
+    package: PathBuf,
+    cache: &Cache,
+) -> Result<ResolvedWorker, WorkerError> {
     let adapter = Adapter::for_package(CLAUDE_MEM, version).ok_or_else(|| {
         let known: Vec<_> = Adapter::built_in_names()
             .filter_map(Adapter::built_in)
@@ -258,7 +324,10 @@ fn claude_mem(version: &Version, package: PathBuf, cache: &Cache) -> Result<Reso
             .collect();
         WorkerError::Missing {
             what: format!("an adapter for claude-mem {version}"),
-            remedy: format!("known versions: {}; for others write an adapter file", known.join("; ")),
+            remedy: format!(
+                "known versions: {}; for others write an adapter file",
+                known.join("; ")
+            ),
         }
     })?;
     let mut worker = ResolvedWorker::new(adapter, cache)?;
@@ -283,7 +352,9 @@ fn package_of(folder: &Path) -> Result<PathBuf, WorkerError> {
         return Ok(folder);
     }
     match folder.parent() {
-        Some(parent) if folder.file_name().is_some_and(|name| name == "plugin") => Ok(parent.to_owned()),
+        Some(parent) if folder.file_name().is_some_and(|name| name == "plugin") => {
+            Ok(parent.to_owned())
+        }
         _ => Err(WorkerError::Missing {
             what: format!("the folder plugin/ of {}", folder.display()),
             remedy: "name a checkout of claude-mem or an unpacked package".to_owned(),
@@ -293,11 +364,13 @@ fn package_of(folder: &Path) -> Result<PathBuf, WorkerError> {
 
 /// The version that a package says it is.
 fn version_of(package: &Path) -> Result<Version, WorkerError> {
-    let told = ["plugin/.claude-plugin/plugin.json", "package.json"].into_iter().find_map(|file| {
-        let text = fs::read_to_string(package.join(file)).ok()?;
-        let facts: Value = serde_json::from_str(&text).ok()?;
-        facts.get("version")?.as_str()?.parse().ok()
-    });
+    let told = ["plugin/.claude-plugin/plugin.json", "package.json"]
+        .into_iter()
+        .find_map(|file| {
+            let text = fs::read_to_string(package.join(file)).ok()?;
+            let facts: Value = serde_json::from_str(&text).ok()?;
+            facts.get("version")?.as_str()?.parse().ok()
+        });
     told.ok_or_else(|| WorkerError::Missing {
         what: format!("the version of {}", package.display()),
         remedy: "its plugin/.claude-plugin/plugin.json or package.json should say it".to_owned(),
@@ -305,7 +378,8 @@ fn version_of(package: &Path) -> Result<Version, WorkerError> {
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, WorkerError> {
-    path.canonicalize().map_err(|cause| files("find", path, cause))
+    path.canonicalize()
+        .map_err(|cause| files("find", path, cause))
 }
 
 /// Sets one of the model's settings from text.
@@ -324,13 +398,23 @@ fn set(settings: &mut WorkerSettings, key: &str, value: &str) -> Result<(), Stri
         "idle_limit" => settings.idle_limit = span()?,
         "kill_after" => settings.kill_after = span()?,
         "restart_delay" => settings.restart_delay = span()?,
-        _ => return Err(format!("the model has no setting `{}`, only {}", key.escape_debug(), MODEL_KEYS.join(", "))),
+        _ => {
+            return Err(format!(
+                "the model has no setting `{}`, only {}",
+                key.escape_debug(),
+                MODEL_KEYS.join(", ")
+            ));
+        }
     }
     Ok(())
 }
 
 fn cleanup(settings: &WorkerSettings) -> String {
-    let names: Vec<_> = settings.cleanup.iter().map(|cleanup| cleanup.name()).collect();
+    let names: Vec<_> = settings
+        .cleanup
+        .iter()
+        .map(|cleanup| cleanup.name())
+        .collect();
     names.join("+")
 }
 

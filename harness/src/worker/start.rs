@@ -77,9 +77,18 @@ impl Worker {
     /// # Errors
     ///
     /// No port is free, or its timers cannot be divided as the place asks.
-    pub fn new(worker: ResolvedWorker, place: Place, system: System, emitter: Emitter) -> Result<Self, WorkerError> {
+    pub fn new(
+        worker: ResolvedWorker,
+        place: Place,
+        system: System,
+        emitter: Emitter,
+    ) -> Result<Self, WorkerError> {
         worker.check_time_scale(place.time_scale)?;
-        let port = if place.own_network { worker.adapter.port } else { free_port()? };
+        let port = if place.own_network {
+            worker.adapter.port
+        } else {
+            free_port()?
+        };
         Ok(Self {
             worker,
             place,
@@ -98,7 +107,10 @@ impl Worker {
 
     /// Who it is, once it was started; after a restart the new one.
     pub fn identity(&self) -> Option<ProcessIdentity> {
-        self.process.borrow().as_ref().map(|process| process.identity)
+        self.process
+            .borrow()
+            .as_ref()
+            .map(|process| process.identity)
     }
 
     /// What it is.
@@ -152,11 +164,17 @@ impl Worker {
         let started = self.emitter.clock().now();
         let identity = self.spawn_process(prepared, log)?;
         let mut told = (self.system.exit)(identity);
-        self.emitter.emit_at(started, EventKind::WorkerStarted { process: identity }).await;
+        self.emitter
+            .emit_at(started, EventKind::WorkerStarted { process: identity })
+            .await;
 
         let (exited, seen) = watch::channel(None);
         let asked = Rc::new(Cell::new(false));
-        let (emitter, life, was_asked) = (self.emitter.clone(), Rc::clone(&self.life), Rc::clone(&asked));
+        let (emitter, life, was_asked) = (
+            self.emitter.clone(),
+            Rc::clone(&self.life),
+            Rc::clone(&asked),
+        );
         spawn_local(async move {
             let exit = match told.wait_for(Option::is_some).await {
                 Ok(exit) => *exit,
@@ -167,7 +185,12 @@ impl Worker {
             emitter
                 .emit_at(
                     exit.at,
-                    EventKind::WorkerExited { process: identity, code: exit.code, signal: exit.signal, asked: was_asked.get() },
+                    EventKind::WorkerExited {
+                        process: identity,
+                        code: exit.code,
+                        signal: exit.signal,
+                        asked: was_asked.get(),
+                    },
                 )
                 .await;
             // Whoever planned its return has said so before it went.
@@ -180,14 +203,26 @@ impl Worker {
             });
             exited.send_replace(Some(exit));
         });
-        let process = Process { identity, started, exited: seen, asked };
+        let process = Process {
+            identity,
+            started,
+            exited: seen,
+            asked,
+        };
         *self.process.borrow_mut() = Some(process.clone());
         Ok(process)
     }
 
-    #[expect(clippy::zombie_processes, reason = "one waiter owns all reaping, and tells of this end as of every other")]
-    fn spawn_process(&self, prepared: Prepared, log: std::fs::File) -> Result<ProcessIdentity, WorkerError> {
-        let failed = |cause| WorkerError::Start { program: prepared.program.clone(), cause };
+    /// Nothing waits for the child here: one waiter owns all reaping, and tells of this end as of every other.
+    fn spawn_process(
+        &self,
+        prepared: Prepared,
+        log: std::fs::File,
+    ) -> Result<ProcessIdentity, WorkerError> {
+        let failed = |cause| WorkerError::Start {
+            program: prepared.program.clone(),
+            cause,
+        };
         let before_exec = self.system.before_exec.clone();
         let mut command = Command::new(&prepared.program);
         command
@@ -222,10 +257,18 @@ impl Worker {
             let mut pause = ASK_AGAIN.0;
             loop {
                 match client.send(Method::Get, &ready.path, None, QUESTION).await {
-                    Ok(answer) if answer.status == ready.status && ready.field.as_ref().is_none_or(|field| field.fits(&answer.json())) => {
+                    Ok(answer)
+                        if answer.status == ready.status
+                            && ready
+                                .field
+                                .as_ref()
+                                .is_none_or(|field| field.fits(&answer.json())) =>
+                    {
                         return;
                     }
-                    Ok(answer) => last = format!("it answered {} {}", answer.status, answer.text(200)),
+                    Ok(answer) => {
+                        last = format!("it answered {} {}", answer.status, answer.text(200))
+                    }
                     Err(failure) => last = failure.to_string(),
                 }
                 sleep(pause).await;
@@ -241,9 +284,17 @@ impl Worker {
         let log = || self.place.folder.log_end(LOG_LINES);
         match outcome {
             Ok(true) => Ok(()),
-            Ok(false) => Err(WorkerError::NotReady { waited: ready.timeout, last, log: log() }),
+            Ok(false) => Err(WorkerError::NotReady {
+                waited: ready.timeout,
+                last,
+                log: log(),
+            }),
             Err(exit) => Err(WorkerError::DiedAtStart {
-                exit: exit.unwrap_or(Exit { at: RunTime::START, code: None, signal: None }),
+                exit: exit.unwrap_or(Exit {
+                    at: RunTime::START,
+                    code: None,
+                    signal: None,
+                }),
                 log: log(),
             }),
         }
@@ -277,7 +328,9 @@ impl Worker {
             && !gone_within(&process, KILLED).await
         {
             self.life.send_replace(Life::Gone);
-            return Err(WorkerError::WouldNotGo { waited: KILLED.into() });
+            return Err(WorkerError::WouldNotGo {
+                waited: KILLED.into(),
+            });
         }
         self.start().await
     }
@@ -288,7 +341,9 @@ impl Worker {
     ///
     /// It could not be signalled, or lives on.
     pub async fn stop(&self) -> Result<Option<Exit>, WorkerError> {
-        let Some(process) = self.living() else { return Ok(None) };
+        let Some(process) = self.living() else {
+            return Ok(None);
+        };
         process.asked.set(true);
         self.emitter.emit(EventKind::WorkerStopAsked).await;
         let stop = &self.worker.adapter.stop;
@@ -299,11 +354,20 @@ impl Worker {
             }
             if let Some(request) = &stop.request {
                 let nothing = Variables::default();
-                let unset = |unset: super::template::Unset| WorkerError::Unset { placeholder: unset.0 };
+                let unset = |unset: super::template::Unset| WorkerError::Unset {
+                    placeholder: unset.0,
+                };
                 let path = request.path.render_path(&nothing).map_err(unset)?;
-                let body = request.body.as_ref().map(|body| body.render(&nothing)).transpose().map_err(unset)?;
+                let body = request
+                    .body
+                    .as_ref()
+                    .map(|body| body.render(&nothing))
+                    .transpose()
+                    .map_err(unset)?;
                 // No answer is no reason to wait: what counts is whether it goes.
-                let _: Result<_, Failure> = Client::new(self.address()).send(request.method, &path, body.as_ref(), patience).await;
+                let _: Result<_, Failure> = Client::new(self.address())
+                    .send(request.method, &path, body.as_ref(), patience)
+                    .await;
             }
             Ok::<(), WorkerError>(())
         };
@@ -311,7 +375,9 @@ impl Worker {
         if !gone_within(&process, patience).await {
             self.signal(&process, libc::SIGKILL)?;
             if !gone_within(&process, KILLED).await {
-                return Err(WorkerError::WouldNotGo { waited: Span::from(patience + KILLED) });
+                return Err(WorkerError::WouldNotGo {
+                    waited: Span::from(patience + KILLED),
+                });
             }
         }
         Ok(*process.exited.borrow())
@@ -323,24 +389,38 @@ impl Worker {
     }
 
     fn living(&self) -> Option<Process> {
-        self.process.borrow().clone().filter(|process| process.exited.borrow().is_none())
+        self.process
+            .borrow()
+            .clone()
+            .filter(|process| process.exited.borrow().is_none())
     }
 
     fn signal(&self, process: &Process, signal: i32) -> Result<(), WorkerError> {
         // Whoever sends it says so; a process that is gone by now needs no signal.
-        (self.system.signal)(process.identity, signal).map_err(|cause| WorkerError::Signal { signal, cause })?;
+        (self.system.signal)(process.identity, signal)
+            .map_err(|cause| WorkerError::Signal { signal, cause })?;
         Ok(())
     }
 }
 
 async fn gone_within(process: &Process, patience: Duration) -> bool {
     let mut exited = process.exited.clone();
-    matches!(timeout(patience, exited.wait_for(Option::is_some)).await, Ok(Ok(_)))
+    matches!(
+        timeout(patience, exited.wait_for(Option::is_some)).await,
+        Ok(Ok(_))
+    )
 }
 
 fn port_was_taken(log: &str) -> bool {
     let log = log.to_lowercase();
-    ["eaddrinuse", "already in use", "address in use", "port in use"].iter().any(|words| log.contains(words))
+    [
+        "eaddrinuse",
+        "already in use",
+        "address in use",
+        "port in use",
+    ]
+    .iter()
+    .any(|words| log.contains(words))
 }
 
 /// A port that nobody listens on at this moment, looked for from a random place on, so that runs side by side do not meet.
@@ -357,3 +437,7 @@ fn free_port() -> Result<u16, WorkerError> {
     }
     Err(WorkerError::NoPort(last))
 }
+
+#[cfg(test)]
+#[path = "start_tests.rs"]
+mod tests;

@@ -379,6 +379,9 @@ mod tests {
         let path = path.render_path(&variables).unwrap();
         assert!(path.starts_with("/sessions/a%22%7D%2C"), "{path}");
         assert!(path.ends_with("%F0%9F%A6%80/init"), "{path}");
-        assert!(path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#'));
+        assert!(
+            path.bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'?' && byte != b'#')
+        );
     }
 }

@@ -8,7 +8,7 @@ const IN_A_ROW: u32 = 3;
 
 /// Compares the two process tables. They are never read at the same moment, so a count of the one must lie between the two counts of
 /// the other that surround it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::judge) struct CrossCheck {
     before: Option<u32>,
     other: Option<u32>,

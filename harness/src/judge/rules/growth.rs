@@ -12,7 +12,7 @@ use crate::units::{self, RunTime};
 const MIB: f64 = 1_048_576.0;
 
 /// The figures that are watched for growth.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::judge) struct Growth {
     rss: Floors,
     files: Floors,

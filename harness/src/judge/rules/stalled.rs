@@ -9,10 +9,10 @@ pub(in crate::judge) fn stalled(facts: &Facts) -> Vec<Found> {
     facts
         .sessions
         .iter()
-        .filter(|session| session.stalled.is_some() || session.hung)
+        .filter(|session| session.stalled.is_some() || session.hung && session.waits)
         .map(|session| {
             let (shape, seen) = match &session.stalled {
-                Some(_) if !session.hung => ("a session could not go on", "the driver waited in vain"),
+                Some(_) if !session.waits => ("a session could not go on", "the driver waited in vain"),
                 _ => (
                     "work hangs in a live claude",
                     "a live claude had read work and had not answered when all else had come to rest",

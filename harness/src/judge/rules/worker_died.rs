@@ -4,11 +4,11 @@ use crate::judge::cause::SignalName;
 use crate::judge::finding::Found;
 use crate::scenario::Bin;
 
-/// How many deaths are told apart; the others are counted.
-const TOLD: usize = 100;
+/// How many deaths are kept; further ones add nothing to what these say.
+const KEPT: usize = 1_000;
 
 /// The deaths of the worker that nobody had asked for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::judge) struct Deaths {
     told: Vec<(u64, Option<i32>, Option<i32>)>,
 }
@@ -16,7 +16,7 @@ pub(in crate::judge) struct Deaths {
 impl Deaths {
     /// The worker died, with a code or by a signal.
     pub fn add(&mut self, seq: u64, code: Option<i32>, signal: Option<i32>) {
-        if self.told.len() < TOLD {
+        if self.told.len() < KEPT {
             self.told.push((seq, code, signal));
         }
     }

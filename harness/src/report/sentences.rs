@@ -1,0 +1,309 @@
+//! What all renderers say in the same words.
+
+use fake_claude::quantity::Span;
+
+use super::Report;
+use crate::judge::books::Bins;
+use crate::judge::finding::{Finding, rule_name};
+use crate::judge::{TimeToReap, witness_name};
+use crate::scenario::{Bin, Verdict};
+use crate::units::{self, Count};
+
+/// The verdict in one sentence.
+pub(super) fn headline(report: &Report) -> String {
+    let facts = match report.verdict {
+        Verdict::Pass => passed(report),
+        Verdict::Fail => failed(report),
+        Verdict::Inconclusive => report
+            .reasons
+            .first()
+            .cloned()
+            .unwrap_or_else(|| "the evidence does not suffice".to_owned()),
+    };
+    let expected = if report.as_expected {
+        "as expected"
+    } else {
+        "not as expected"
+    };
+    format!("{}, {expected}: {facts}.", capital(report.verdict))
+}
+
+/// A verdict's name at the start of a sentence.
+pub(super) const fn capital(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "Pass",
+        Verdict::Inconclusive => "Inconclusive",
+        Verdict::Fail => "Fail",
+    }
+}
+
+fn passed(report: &Report) -> String {
+    let mut text = format!(
+        "{} ended, and nothing outlived them or was ended early",
+        count(report.sessions.ended, "session")
+    );
+    if report.work.offered > 0 {
+        text += &format!(
+            "; {} of {} answered",
+            report.work.answered,
+            count(report.work.offered, "work item")
+        );
+    }
+    let known: u32 = report
+        .findings
+        .iter()
+        .filter(|finding| finding.known)
+        .map(|finding| finding.count)
+        .sum();
+    if known > 0 {
+        text = format!(
+            "nothing new was found; the baseline knows of {}",
+            count(known, "finding")
+        );
+    }
+    text
+}
+
+fn failed(report: &Report) -> String {
+    let all = report.roles.all();
+    let mut parts = Vec::new();
+    let leaked = all.leaked();
+    if leaked > 0 {
+        let mut part = format!(
+            "{leaked} of {} outlived their time",
+            count(all.spawned, "process")
+        );
+        if report.memory.leaked_rss_bytes > 0 {
+            part += &format!(
+                " and hold {} of RSS",
+                units::bytes(report.memory.leaked_rss_bytes)
+            );
+        }
+        parts.push(part);
+    }
+    if all.killed_early > 0 {
+        parts.push(format!(
+            "{} ended early",
+            count(all.killed_early, "process")
+        ));
+    }
+    let blamed = |rule: Bin| -> u32 {
+        report
+            .findings
+            .iter()
+            .filter(|finding| finding.rule == rule && finding.blames && !finding.known)
+            .map(|finding| finding.count)
+            .sum()
+    };
+    let others = [
+        (Bin::Crashed, "process", "crashed with work owed"),
+        (Bin::Lost, "work item", "lost"),
+        (Bin::Duplicated, "work item", "answered twice or more"),
+        (Bin::Refused, "work item", "refused"),
+        (Bin::Unknown, "work item", "never answered for"),
+        (Bin::Stalled, "session", "stalled"),
+        (Bin::Twin, "session", "had two live primaries at once"),
+        (Bin::Storm, "session", "started far too many processes"),
+        (Bin::WorkerDied, "unasked death", "of the worker"),
+        (Bin::Growth, "figure", "of the worker grew"),
+        (Bin::Limit, "threshold", "crossed"),
+    ];
+    for (rule, noun, what) in others {
+        let found = blamed(rule);
+        if found > 0 {
+            parts.push(format!("{} {what}", count(found, noun)));
+        }
+    }
+    parts.join("; ")
+}
+
+/// A count with its noun.
+pub(super) fn count(number: u32, noun: &'static str) -> String {
+    Count(u64::from(number), noun).to_string()
+}
+
+/// Which run this is.
+pub(super) fn run_line(report: &Report) -> String {
+    let mut text = format!(
+        "{} (seed {}) on {}",
+        report.scenario.name, report.scenario.seed, report.worker.name
+    );
+    if let Some(version) = &report.worker.version {
+        text += &format!(" {version}");
+    }
+    if !report.worker.cleanup.is_empty() {
+        text += &format!(", cleanup {}", report.worker.cleanup.join("+"));
+    }
+    text += &format!(
+        "; {} of {} ended",
+        report.sessions.ended,
+        count(report.sessions.opened, "session")
+    );
+    if report.sessions.planned != report.sessions.opened {
+        text += &format!(" ({} planned)", report.sessions.planned);
+    }
+    text += &format!("; {}", units::span(Span::from_millis(report.elapsed_ms)));
+    if report.scenario.compress != 1.0 {
+        text += &format!(", load compressed {} times", report.scenario.compress);
+    }
+    if report.scenario.time_scale != 1.0 {
+        text += &format!(", all times divided by {}", report.scenario.time_scale);
+    }
+    text
+}
+
+/// The bins that hold something, with the sum that they make: `121 spawned = 0 clean + 121 retained`.
+pub(super) fn balance(spawned: (&str, u32), bins: &[(&str, u32)]) -> String {
+    let held = bins
+        .iter()
+        .enumerate()
+        .filter(|(place, (_, held))| *place == 0 || *held > 0)
+        .map(|(_, (name, held))| format!("{held} {}", name.replace('_', " ")))
+        .collect::<Vec<_>>()
+        .join(" + ");
+    format!("{} {} = {held}", spawned.1, spawned.0)
+}
+
+/// The books of processes, one line for each role that had any.
+pub(super) fn process_books(report: &Report) -> Vec<(&'static str, String)> {
+    let line = |bins: &Bins| {
+        let mut text = balance(("spawned", bins.spawned), &bins.named());
+        if bins.planned > 0 {
+            text += &format!(" ({} of the crashes planned)", bins.planned);
+        }
+        format!("{text}, {} at most at once", bins.peak)
+    };
+    let mut books = vec![("processes", line(&report.processes))];
+    let with_others = report.roles.all().spawned > report.roles.primary.spawned;
+    for (role, bins) in report.roles.named() {
+        let same = role == "primary" && bins.spawned == report.processes.spawned;
+        if with_others && bins.spawned > 0 && !same {
+            books.push((role, line(&bins)));
+        }
+    }
+    books
+}
+
+/// Memory, and whether RSS can be believed.
+pub(super) fn memory(report: &Report) -> String {
+    let memory = &report.memory;
+    let mut text = format!("RSS at most {}", units::bytes(memory.peak_rss_bytes));
+    if let Some(pss) = memory.peak_pss_bytes {
+        text += &format!(", PSS at most {}", units::bytes(pss));
+    }
+    if memory.leaked_rss_bytes > 0 {
+        text += &format!("; leaked RSS {}", units::bytes(memory.leaked_rss_bytes));
+        if let Some(pss) = memory.leaked_pss_bytes {
+            text += &format!(", PSS {}", units::bytes(pss));
+        }
+    }
+    if memory.worker_peak_rss_bytes > 0 {
+        text += &format!(
+            "; worker RSS at most {}",
+            units::bytes(memory.worker_peak_rss_bytes)
+        );
+    }
+    if memory.ballast {
+        text += "; ballast is in play: RSS counts one shared memory again for each process, PSS does not";
+    }
+    text
+}
+
+/// Times in one line.
+pub(super) fn times(times: &TimeToReap) -> String {
+    let span = |millis| units::span(Span::from_millis(millis));
+    format!(
+        "median {}, 95 % within {}, 99 % within {}, longest {} ({} in all)",
+        span(times.p50),
+        span(times.p95),
+        span(times.p99),
+        span(times.max),
+        times.count
+    )
+}
+
+/// Where the run took place and who watched.
+pub(super) fn watching(report: &Report) -> String {
+    let mut text = match report.isolation {
+        None => "place of the run unknown".to_owned(),
+        Some(place) => {
+            let kinds: Vec<&str> = [
+                (place.pid_namespace, "process"),
+                (place.mount_namespace, "mount"),
+                (place.network_namespace, "network"),
+            ]
+            .into_iter()
+            .filter_map(|(own, name)| own.then_some(name))
+            .collect();
+            if kinds.is_empty() {
+                "no namespaces: a sweep for parent pid 1 finds nothing here".to_owned()
+            } else {
+                format!("own {} namespaces", kinds.join(", "))
+            }
+        }
+    };
+    let witnesses: Vec<String> = report
+        .witnesses
+        .iter()
+        .map(|line| match &line.failed {
+            None => witness_name(line.witness).to_owned(),
+            Some(reason) => format!("{} (failed: {reason})", witness_name(line.witness)),
+        })
+        .collect();
+    if !witnesses.is_empty() {
+        text += &format!("; witnesses: {}", witnesses.join(", "));
+    }
+    let overhead = &report.overhead;
+    text += &format!(
+        "; {}, {} late, {} lost",
+        count(overhead.ticks, "sample"),
+        overhead.late_ticks,
+        overhead.lost_ticks
+    );
+    if let Some(cpu) = overhead.cpu_ms {
+        text += &format!(
+            "; the harness used {} of CPU",
+            units::span(Span::from_millis(cpu))
+        );
+    }
+    text
+}
+
+/// A finding's first line: `121 retained: …`, and whether a baseline knows it.
+pub(super) fn finding_line(finding: &Finding) -> String {
+    let shape = finding
+        .signature
+        .strip_prefix(rule_name(finding.rule))
+        .unwrap_or(&finding.signature);
+    let note = if finding.known {
+        " (known)"
+    } else if !finding.blames {
+        " (planned or excused)"
+    } else {
+        ""
+    };
+    format!(
+        "{} {}{note}{shape}",
+        finding.count,
+        rule_name(finding.rule).replace('_', " ")
+    )
+}
+
+/// What proves a finding, in one sentence.
+pub(super) fn evidence_line(finding: &Finding) -> String {
+    let evidence = &finding.evidence;
+    let mut text = format!("expected {}; seen: {}", evidence.expected, evidence.seen);
+    if !finding.sessions.is_empty() {
+        let more = if finding.count as usize > finding.sessions.len() {
+            ", …"
+        } else {
+            ""
+        };
+        text += &format!("; sessions {}{more}", finding.sessions.join(", "));
+    }
+    if !evidence.events.is_empty() {
+        let events: Vec<String> = evidence.events.iter().map(u64::to_string).collect();
+        text += &format!("; events {}", events.join(", "));
+    }
+    text
+}
