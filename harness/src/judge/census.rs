@@ -13,7 +13,7 @@ use super::command::looks_like_claude;
 use super::ending::Ending;
 use super::facts::Facts;
 use super::finding::Findings;
-use super::life::{Goodbye, Heard, Held, Life};
+use super::life::{Goodbye, Heard, Held, Life, StarterEnd};
 use super::memory::Memory;
 use super::reap::ReapTimes;
 use super::sessions::{Service, SessionKey};
@@ -187,7 +187,10 @@ impl Census {
         if row.state == ProcessState::Zombie {
             life.zombie.get_or_insert(at);
         } else {
-            life.rss_bytes = row.rss_bytes;
+            // A process that is about to be a zombie has given its memory back; what it held while it lived is what counts.
+            if row.rss_bytes > 0 {
+                life.rss_bytes = row.rss_bytes;
+            }
         }
         self.link(facts, row.process, row.ppid, at);
         self.touched(facts, row.process);
@@ -648,6 +651,17 @@ impl Census {
         }
     }
 
+    /// When the process that started another one died, and when it was first told to end.
+    pub fn starter_end(&self, life: &Life) -> Option<StarterEnd> {
+        match self.lives.get(&life.starter?) {
+            Some(starter) => Some(StarterEnd {
+                died: starter.died(),
+                told: starter.told_to_end(),
+            }),
+            None => life.starter_end,
+        }
+    }
+
     /// Decides what is left, at the end of the recording.
     pub fn finish(&mut self, facts: &mut Facts, items: &mut Items) {
         if let Some((at, quiet)) = facts.drained
@@ -684,6 +698,10 @@ impl Census {
             return;
         };
         let session = self.session_of(life);
+        let end = StarterEnd {
+            died: life.died(),
+            told: life.told_to_end(),
+        };
         let children = life.children.clone();
         for child in children {
             let Some(child_life) = self.lives.get(&child) else {
@@ -692,6 +710,7 @@ impl Census {
             let role = self.role_of(child_life);
             if let Some(child_life) = self.lives.get_mut(&child) {
                 child_life.role.get_or_insert(role);
+                child_life.starter_end = Some(end);
                 if child_life.session.is_none() && session.is_some() {
                     child_life.session = session;
                     child_life.inherited = true;

@@ -231,7 +231,7 @@ impl Census {
             Ending::StdinClosed if owes && !given_up => ending,
             Ending::Killed { by, .. } => {
                 let starter_did = by == Sender::Starter && role != Role::Primary;
-                let starter_gone = role == Role::Grandchild && self.starter_died_by(life, at);
+                let starter_gone = role == Role::Grandchild && self.starter_ended_by(life, at);
                 // One that hangs for ever, as it was told to, is not ended before its time.
                 if starter_did || starter_gone || life.hangs {
                     Ending::Fine
@@ -251,16 +251,14 @@ impl Census {
         session.is_some_and(|key| facts.sessions.get(key).open_at(at))
     }
 
-    /// Whether the process that started another one had died, or was being ended, by a moment.
-    fn starter_died_by(&self, life: &Life, at: RunTime) -> bool {
-        match life.starter {
-            // One that is settled is gone.
-            Some(starter) => self.lives.get(&starter).is_none_or(|starter| {
-                starter.died().is_some_and(|died| died <= at)
-                    || starter.told_to_end().is_some_and(|told| told <= at)
-            }),
-            None => true,
-        }
+    /// Whether the process that started another one had died, or was being ended, by a moment. One that nobody knows had.
+    fn starter_ended_by(&self, life: &Life, at: RunTime) -> bool {
+        self.starter_end(life).is_none_or(|end| {
+            [end.died, end.told]
+                .into_iter()
+                .flatten()
+                .any(|moment| moment <= at)
+        })
     }
 }
 
@@ -520,6 +518,18 @@ mod tests {
                 dies("2.1s")
             ),
             "inconclusive undecided=1",
+        );
+    }
+
+    #[test]
+    fn a_goodbye_that_is_heard_late_is_waited_for() {
+        check(
+            &history(&format!("{ANSWER}; 4.1s@6.5s bye 10 eof; {}", dies("4.2s"))),
+            "pass",
+        );
+        check(
+            &history(&format!("{ANSWER}; 2.1s@4.5s bye 10 eof; {}", dies("2.2s"))),
+            "pass",
         );
     }
 }

@@ -59,6 +59,13 @@ pub(super) struct Broken {
     pub seq: u64,
 }
 
+/// When a process that is forgotten died, and when it was first told to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StarterEnd {
+    pub died: Option<RunTime>,
+    pub told: Option<RunTime>,
+}
+
 /// One process.
 #[derive(Debug, Clone)]
 pub(super) struct Life {
@@ -80,6 +87,8 @@ pub(super) struct Life {
     parents: Vec<(RunTime, u32)>,
     /// The process that started it.
     pub starter: Option<ProcessIdentity>,
+    /// The end of the process that started it, once that is settled and forgotten.
+    pub starter_end: Option<StarterEnd>,
     /// Processes that it started.
     pub children: Vec<ProcessIdentity>,
     /// The session that it serves.
@@ -135,6 +144,7 @@ impl Life {
             tabled: false,
             parents: Vec::new(),
             starter: None,
+            starter_end: None,
             children: Vec::new(),
             session: None,
             inherited: false,

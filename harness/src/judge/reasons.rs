@@ -250,11 +250,8 @@ impl Census {
     }
 
     fn starter_was_gone(&self, life: &Life, at: RunTime) -> bool {
-        life.starter.is_some_and(|starter| {
-            self.lives
-                .get(&starter)
-                .is_none_or(|starter| starter.died().is_some_and(|died| died <= at))
-        })
+        self.starter_end(life)
+            .is_some_and(|end| end.died.is_some_and(|died| died <= at))
     }
 
     /// Who sent a signal, as far as a pid tells at that moment.

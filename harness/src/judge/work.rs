@@ -301,7 +301,9 @@ impl Items {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::judge::check::{check, check_with, judge};
+    use crate::judge::finding::Finding;
 
     /// A session with a primary, and one item that was offered. It ends at 3 s, cleanly.
     const SESSION: &str = "
@@ -434,5 +436,46 @@ mod tests {
         let judgement = judge(&leaving);
         assert_eq!((judgement.work.refused, judgement.as_expected), (1, true));
         assert!(!judgement.findings[0].blames);
+    }
+
+    #[test]
+    fn what_breaks_off_with_the_worker_is_excused_and_so_is_a_hang_up() {
+        let blamed = |history: &str| {
+            let findings = judge(history).findings;
+            let of_work = |finding: &&Finding| matches!(finding.rule, Bin::Unknown | Bin::Refused);
+            findings.iter().find(of_work).map(|finding| finding.blames)
+        };
+        for (middle, expected) in [
+            // The connection broke just before anybody saw the worker go.
+            ("1.3s unknown a; 1.4s worker-exit 5", false),
+            ("1.3s unknown a; 2.4s worker-exit 5", true),
+            (
+                "1.1s worker-exit 5; 1.2s worker 6; 1.3s refuse a; 1.4s ready",
+                false,
+            ),
+            (
+                "1.1s worker-exit 5; 1.2s worker 6; 1.3s ready; 1.4s refuse a",
+                true,
+            ),
+        ] {
+            assert_eq!(blamed(&history(middle)), Some(expected), "{middle}");
+        }
+        let hung_up = history("1.3s unknown a").replace("complete", "disconnect");
+        assert_eq!(blamed(&hung_up), Some(false));
+    }
+
+    #[test]
+    fn an_abort_gives_up_what_is_not_answered() {
+        let aborted = history("1.3s accept a").replace("complete", "abort");
+        check(&aborted, "pass");
+        assert_eq!(judge(&aborted).work.aborted, 1);
+    }
+
+    #[test]
+    fn an_answer_counts_even_when_its_process_is_settled() {
+        check(
+            &history("1.3s accept a; 1.6s@4.4s done 10 1 observation a"),
+            "pass",
+        );
     }
 }

@@ -85,4 +85,14 @@ mod tests {
             "fail stalled=1",
         );
     }
+
+    #[test]
+    fn a_long_turn_that_ends_after_all_stalls_nothing() {
+        check(
+            &format!(
+                "{HANG}; 2s load; 2.5s drained quiet; 3.4s done 10 1 observation a,b; 3.5s end s1 complete; 3.6s bye 10 eof; 3.6s exited 10; 3.6s gone 10; 5s grace; 7s over"
+            ),
+            "pass",
+        );
+    }
 }
