@@ -24,12 +24,20 @@ use tokio::net::UnixListener;
 const CONCURRENCY: u64 = 8;
 
 fn quick() -> Behaviour {
-    Behaviour { initialize: Span::ZERO, turn: Span::ZERO, exit: Span::ZERO, ..Behaviour::default() }
+    Behaviour {
+        initialize: Span::ZERO,
+        turn: Span::ZERO,
+        exit: Span::ZERO,
+        ..Behaviour::default()
+    }
 }
 
 /// Answers every fake that connects, as the harness does, and records nothing.
 async fn serve(listener: UnixListener) {
-    let order = Order::Behave { behaviour: Box::new(quick()), ballast: false };
+    let order = Order::Behave {
+        behaviour: Box::new(quick()),
+        ballast: false,
+    };
     let mut line = serde_json::to_vec(&order).expect("an order can be written");
     line.push(b'\n');
     while let Ok((stream, _)) = listener.accept().await {
@@ -39,7 +47,9 @@ async fn serve(listener: UnixListener) {
             let mut lines = tokio::io::BufReader::new(reader).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 let said: Said = serde_json::from_str(&line).expect("fakes speak JSON");
-                if matches!(said.say, Say::Hello { .. } | Say::Serves { .. }) && writer.write_all(&order).await.is_err() {
+                if matches!(said.say, Say::Hello { .. } | Say::Serves { .. })
+                    && writer.write_all(&order).await.is_err()
+                {
                     return;
                 }
             }
@@ -50,7 +60,13 @@ async fn serve(listener: UnixListener) {
 /// One session without a worker.
 fn one(claude: &Path) {
     let mut child = Command::new(claude)
-        .args(["--output-format", "stream-json", "--verbose", "--input-format", "stream-json"])
+        .args([
+            "--output-format",
+            "stream-json",
+            "--verbose",
+            "--input-format",
+            "stream-json",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -61,7 +77,10 @@ fn one(claude: &Path) {
         .write_all(b"{\"type\":\"user\",\"session_id\":\"s\",\"message\":{\"role\":\"user\",\"content\":\"hello\"},\"parent_tool_use_id\":null}\n")
         .expect("the fake reads");
     let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-    let result = stdout.lines().map_while(Result::ok).find(|line| line.contains("\"type\":\"result\""));
+    let result = stdout
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.contains("\"type\":\"result\""));
     assert!(result.is_some(), "the fake answers");
     drop(stdin);
     assert!(child.wait().expect("it is our child").success());
@@ -73,7 +92,12 @@ fn floor(claude: &Path, sessions: u64) -> Duration {
     thread::scope(|scope| {
         for _ in 0..CONCURRENCY {
             scope.spawn(|| {
-                while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+                while left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                        left.checked_sub(1)
+                    })
+                    .is_ok()
+                {
                     one(claude);
                 }
             });
@@ -94,10 +118,25 @@ fn model(folder: &Path, sessions: u64) -> Duration {
     fs::write(&scenario, text).expect("the folder is ours");
     let out = folder.join("out");
     let program = find_program("leak-harness").expect("it is built");
-    let output = Command::new(program).arg("--quiet").arg("run").arg(&scenario).arg("--out").arg(&out).output().expect("it starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let output = Command::new(program)
+        .arg("--quiet")
+        .arg("run")
+        .arg(&scenario)
+        .arg("--out")
+        .arg(&out)
+        .output()
+        .expect("it starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     let (mut first, mut last) = (None, 0);
-    for event in Recording::open(&out).expect("it was recorded").events().expect("it can be read") {
+    for event in Recording::open(&out)
+        .expect("it was recorded")
+        .events()
+        .expect("it can be read")
+    {
         match event.event {
             EventKind::SessionOpened { .. } => first = first.or(Some(event.at.0)),
             EventKind::SessionEnded { .. } => last = last.max(event.at.0),
@@ -111,23 +150,43 @@ fn model(folder: &Path, sessions: u64) -> Duration {
 fn sessions(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let claude: PathBuf = folder.path().join("claude");
-    fs::copy(find_program("fake-claude").expect("it is built: cargo build --release"), &claude).expect("the folder is ours");
+    fs::copy(
+        find_program("fake-claude").expect("it is built: cargo build --release"),
+        &claude,
+    )
+    .expect("the folder is ours");
     let socket = folder.path().join("control");
-    fs::write(folder.path().join(SOCKET_FILE), socket.as_os_str().as_encoded_bytes()).expect("the folder is ours");
+    fs::write(
+        folder.path().join(SOCKET_FILE),
+        socket.as_os_str().as_encoded_bytes(),
+    )
+    .expect("the folder is ours");
     thread::spawn({
         let socket = socket.clone();
         move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            tokio::task::LocalSet::new().block_on(&runtime, async { serve(UnixListener::bind(&socket).expect("the folder is ours")).await });
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            tokio::task::LocalSet::new().block_on(&runtime, async {
+                serve(UnixListener::bind(&socket).expect("the folder is ours")).await
+            });
         }
     });
     while !socket.exists() {
         thread::yield_now();
     }
     let mut group = criterion.benchmark_group("sessions");
-    group.sampling_mode(SamplingMode::Flat).sample_size(10).measurement_time(Duration::from_secs(15));
-    group.bench_function("floor", |bencher| bencher.iter_custom(|count| floor(&claude, count)));
-    group.bench_function("model-worker", |bencher| bencher.iter_custom(|count| model(folder.path(), count)));
+    group
+        .sampling_mode(SamplingMode::Flat)
+        .sample_size(10)
+        .measurement_time(Duration::from_secs(15));
+    group.bench_function("floor", |bencher| {
+        bencher.iter_custom(|count| floor(&claude, count))
+    });
+    group.bench_function("model-worker", |bencher| {
+        bencher.iter_custom(|count| model(folder.path(), count))
+    });
     group.finish();
 }
 

@@ -46,7 +46,12 @@ impl Emitter {
 
     /// Emits the run's first fact, while the channel is still empty and nobody could wait.
     pub fn emit_first(&self, event: EventKind) {
-        let _ = self.sender.try_send(Event { seq: 0, at: RunTime::START, source: self.source, event });
+        let _ = self.sender.try_send(Event {
+            seq: 0,
+            at: RunTime::START,
+            source: self.source,
+            event,
+        });
     }
 
     /// Emits a fact that happened now.

@@ -48,8 +48,16 @@ impl fmt::Display for HarnessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotStarted(reason) => f.write_str(reason),
-            Self::NoReport { code: Some(code), said } => write!(f, "leak-harness ended with code {code} and no report: {said}"),
-            Self::NoReport { code: None, said } => write!(f, "leak-harness was killed and gave no report: {said}"),
+            Self::NoReport {
+                code: Some(code),
+                said,
+            } => write!(
+                f,
+                "leak-harness ended with code {code} and no report: {said}"
+            ),
+            Self::NoReport { code: None, said } => {
+                write!(f, "leak-harness was killed and gave no report: {said}")
+            }
         }
     }
 }
@@ -59,7 +67,10 @@ impl std::error::Error for HarnessError {}
 impl Harness {
     /// A run of a scenario file.
     pub fn scenario(file: impl Into<PathBuf>) -> Self {
-        Self { scenario: file.into(), arguments: Vec::new() }
+        Self {
+            scenario: file.into(),
+            arguments: Vec::new(),
+        }
     }
 
     /// Drives this worker instead of the scenario's: a specification as the command line takes it.
@@ -91,10 +102,16 @@ impl Harness {
     ///
     /// When there is no report: the program is missing, the scenario is wrong, the worker does not start.
     pub fn run(&self) -> Result<Report, HarnessError> {
-        let program = find_program("leak-harness").map_err(|error| HarnessError::NotStarted(error.to_string()))?;
+        let program = find_program("leak-harness")
+            .map_err(|error| HarnessError::NotStarted(error.to_string()))?;
         let mut command = Command::new(program);
-        command.args(["--quiet", "run", "--format", "json"]).arg(&self.scenario).args(&self.arguments);
-        let folder = (!self.arguments.iter().any(|argument| argument == "--out")).then(tempfile::tempdir).transpose();
+        command
+            .args(["--quiet", "run", "--format", "json"])
+            .arg(&self.scenario)
+            .args(&self.arguments);
+        let folder = (!self.arguments.iter().any(|argument| argument == "--out"))
+            .then(tempfile::tempdir)
+            .transpose();
         let not_started = |error: io::Error| HarnessError::NotStarted(error.to_string());
         let folder = folder.map_err(not_started)?;
         if let Some(folder) = &folder {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use leak_harness::scenario::Scenario;
-use leak_harness::worker;
+use leak_harness::worker::{Cache, WorkerSpec};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -24,7 +24,10 @@ fn main() -> ExitCode {
 }
 
 fn scenarios() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in a workspace").join("scenarios")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the package lies in a workspace")
+        .join("scenarios")
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -33,7 +36,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         let path = entry.expect("it can be listed").path();
         if path.is_dir() {
             found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "toml") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
             found.push(path);
         }
     }
@@ -42,26 +48,58 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn trial(file: PathBuf) -> Trial {
-    let name = file.strip_prefix(scenarios()).expect("it lies below").with_extension("").to_string_lossy().replace('\\', "/");
+    let name = file
+        .strip_prefix(scenarios())
+        .expect("it lies below")
+        .with_extension("")
+        .to_string_lossy()
+        .replace('\\', "/");
     let text = fs::read_to_string(&file).expect("scenarios are text");
-    let missing = Scenario::parse(&name, &text).ok().and_then(|scenario| {
-        worker::resolve(&scenario.worker).err().filter(|_| scenario.worker.worker.starts_with("claude-mem")).map(|error| error.to_string())
-    });
+    let missing = Scenario::parse(&name, &text)
+        .ok()
+        .and_then(|scenario| missing(&scenario));
     let trial = Trial::test(name, move || run(&file));
     match missing {
-        Some(reason) => trial.with_kind(reason.lines().next().unwrap_or("not installed")).with_ignored_flag(true),
+        Some(reason) => trial
+            .with_kind(reason.lines().next().unwrap_or("not installed"))
+            .with_ignored_flag(true),
         None => trial,
     }
 }
 
+/// Why a scenario for a real worker cannot be run here.
+fn missing(scenario: &Scenario) -> Option<String> {
+    let worker = &scenario.worker;
+    if !worker.worker.starts_with("claude-mem") {
+        return None;
+    }
+    let cache = Cache::of_user()?;
+    WorkerSpec::parse(&worker.worker)
+        .and_then(|spec| spec.resolve(worker, &cache))
+        .err()
+        .map(|error| error.to_string())
+}
+
 fn run(file: &Path) -> Result<(), Failed> {
     let out = tempfile::tempdir()?;
-    let output = Command::new(env!("CARGO_BIN_EXE_leak-harness")).arg("--quiet").arg("run").arg(file).arg("--out").arg(out.path()).output()?;
+    let output = Command::new(env!("CARGO_BIN_EXE_leak-harness"))
+        .arg("--quiet")
+        .arg("run")
+        .arg(file)
+        .arg("--out")
+        .arg(out.path())
+        .output()?;
     if output.status.success() {
         return Ok(());
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Err(format!("{}\n{}\n{}", output.status, text(&output.stdout), text(&output.stderr)).into())
+    Err(format!(
+        "{}\n{}\n{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    )
+    .into())
 }
 
 /// Whatever loses its parent while the suite runs becomes a child of the suite, and is found at its end.
@@ -76,11 +114,17 @@ fn adopt_orphans() {
 /// The living children of the suite.
 fn children() -> Vec<String> {
     let me = std::process::id().to_string();
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     entries
         .filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("stat")).ok())
         .filter(|stat| {
-            let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+            let mut fields = stat
+                .rsplit(')')
+                .next()
+                .unwrap_or_default()
+                .split_whitespace();
             let (state, ppid) = (fields.next(), fields.next());
             ppid == Some(&me) && state != Some("Z")
         })

@@ -15,13 +15,21 @@ pub fn doctor() -> Result<ExitCode, Failure> {
     let mut text = String::new();
     let mut line = |ok: bool, what: &str, why: &str| {
         let mark = if ok { "yes" } else { "no " };
-        let reason = if why.is_empty() { String::new() } else { format!(": {why}") };
+        let reason = if why.is_empty() {
+            String::new()
+        } else {
+            format!(": {why}")
+        };
         text += &format!("{mark}  {what}{reason}\n");
     };
     let mut namespaces = true;
     for probe in isolation::probe() {
         namespaces &= probe.why_not.is_none();
-        line(probe.why_not.is_none(), probe.name, probe.why_not.as_deref().unwrap_or_default());
+        line(
+            probe.why_not.is_none(),
+            probe.name,
+            probe.why_not.as_deref().unwrap_or_default(),
+        );
     }
     for program in ["fake-claude", "model-worker"] {
         match find_program(program) {
@@ -31,13 +39,31 @@ pub fn doctor() -> Result<ExitCode, Failure> {
     }
     let cache = cache()?;
     for package in ["claude-mem", "bun"] {
-        let versions: Vec<_> = cache.versions(package).iter().map(ToString::to_string).collect();
-        let missing = format!("none in the cache; `leak-harness install {package}@VERSION` fetches one");
-        line(!versions.is_empty(), package, &if versions.is_empty() { missing } else { versions.join(", ") });
+        let versions: Vec<_> = cache
+            .versions(package)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let missing =
+            format!("none in the cache; `leak-harness install {package}@VERSION` fetches one");
+        line(
+            !versions.is_empty(),
+            package,
+            &if versions.is_empty() {
+                missing
+            } else {
+                versions.join(", ")
+            },
+        );
     }
     let files = witness::allowed_files();
-    let processes = files.saturating_sub(witness::required_files(0)) / (witness::required_files(1) - witness::required_files(0));
-    line(true, "open files", &format!("{files} allowed, enough for about {processes} live processes"));
+    let processes = files.saturating_sub(witness::required_files(0))
+        / (witness::required_files(1) - witness::required_files(0));
+    line(
+        true,
+        "open files",
+        &format!("{files} allowed, enough for about {processes} live processes"),
+    );
     let memory = platform::memory_bytes();
     line(memory > 0, "memory", &units::bytes(memory));
     text += if namespaces {

@@ -18,17 +18,26 @@ pub struct Failure {
 impl Failure {
     /// The user asked for something that does not exist or makes no sense.
     pub fn usage(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), code: ExitCode::Usage }
+        Self {
+            message: message.to_string(),
+            code: ExitCode::Usage,
+        }
     }
 
     /// The worker would not start.
     pub fn worker(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), code: ExitCode::WorkerWouldNotStart }
+        Self {
+            message: message.to_string(),
+            code: ExitCode::WorkerWouldNotStart,
+        }
     }
 
     /// Our bug, or a machine that refuses what the harness needs.
     pub fn internal(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), code: ExitCode::Internal }
+        Self {
+            message: message.to_string(),
+            code: ExitCode::Internal,
+        }
     }
 
     /// A file that cannot be read or written.
@@ -38,7 +47,10 @@ impl Failure {
 
     /// Stopped by the user before there was anything to report.
     pub fn interrupted() -> Self {
-        Self { message: "interrupted".to_owned(), code: ExitCode::Interrupted }
+        Self {
+            message: "interrupted".to_owned(),
+            code: ExitCode::Interrupted,
+        }
     }
 
     /// The exit code.

@@ -20,7 +20,12 @@ impl From<JudgedError> for Failure {
 
 /// Judges a recording again.
 pub fn judge(arguments: &JudgeArguments) -> Result<ExitCode, Failure> {
-    let known = arguments.baseline.as_deref().map(known_signatures).transpose()?.unwrap_or_default();
+    let known = arguments
+        .baseline
+        .as_deref()
+        .map(known_signatures)
+        .transpose()?
+        .unwrap_or_default();
     let judged = run::judge(&arguments.recording, &arguments.set, known)?;
     show(&judged.report, arguments.format)?;
     Ok(code_of(&judged.report))

@@ -16,10 +16,15 @@ pub fn scenario_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).map_err(|cause| Failure::file(&folder, &cause))? {
-            let path = entry.map_err(|cause| Failure::file(&folder, &cause))?.path();
+            let path = entry
+                .map_err(|cause| Failure::file(&folder, &cause))?
+                .path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "toml") {
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+            {
                 files.push(path);
             }
         }

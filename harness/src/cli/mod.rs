@@ -53,7 +53,12 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Doctor => doctor::doctor(),
         Command::Schema => output::result(&format!("{:#}\n", schema())),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "leak-harness", &mut io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "leak-harness",
+                &mut io::stdout(),
+            );
             Ok(ExitCode::Expected)
         }
     }

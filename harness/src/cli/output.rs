@@ -9,8 +9,13 @@ use super::failure::Failure;
 /// Writes a result to stdout.
 pub fn result(text: &str) -> Result<ExitCode, Failure> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::internal(format_args!("stdout: {error}"))),
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::internal(format_args!("stdout: {error}")))
+        }
         _ => Ok(ExitCode::Expected),
     }
 }
@@ -23,7 +28,11 @@ pub fn note(message: impl fmt::Display) {
 
 /// Writes an error to stderr, with the program's name before it.
 pub fn error(failure: &Failure) {
-    let name = if colour(&io::stderr()) { "\x1b[1;31mleak-harness\x1b[0m" } else { "leak-harness" };
+    let name = if colour(&io::stderr()) {
+        "\x1b[1;31mleak-harness\x1b[0m"
+    } else {
+        "leak-harness"
+    };
     note(format_args!("{name}: {failure}"));
 }
 

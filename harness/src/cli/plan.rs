@@ -13,8 +13,8 @@ use crate::platform;
 use crate::recording::{Manifest, format};
 use crate::report::Report;
 use crate::run::{Order, PlaceWanted};
-use crate::scenario::Scenario;
-use crate::worker::{Cache, WorkerError, WorkerSpec, find_program};
+use crate::scenario::{Scenario, WorkerSettings};
+use crate::worker::{Cache, ResolvedWorker, WorkerError, WorkerSpec, find_program};
 
 /// One run as it is meant.
 #[derive(Debug)]
@@ -44,26 +44,49 @@ impl ScenarioText {
     /// Reads a scenario file.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(path).map_err(|cause| Failure::file(path, &cause))?;
-        Ok(Self { file: path.to_string_lossy().into_owned(), text })
+        Ok(Self {
+            file: path.to_string_lossy().into_owned(),
+            text,
+        })
     }
 }
 
 impl Plan {
     /// Plans a run of a scenario. `out` is the folder of its results; `again` the command that runs it once more.
-    pub fn new(text: &ScenarioText, options: &RunOptions, changes: &[String], out: PathBuf, again: String) -> Result<Self, Failure> {
+    pub fn new(
+        text: &ScenarioText,
+        options: &RunOptions,
+        changes: &[String],
+        out: PathBuf,
+        again: String,
+    ) -> Result<Self, Failure> {
         let mut all_changes = changes.to_vec();
         all_changes.extend(options.seed.map(|seed| format!("seed={seed}")));
-        all_changes.extend(options.time_scale.map(|factor| format!("run.time_scale={factor:?}")));
-        all_changes.extend(options.timeout.map(|timeout| format!("run.timeout=\"{timeout}\"")));
+        all_changes.extend(
+            options
+                .time_scale
+                .map(|factor| format!("run.time_scale={factor:?}")),
+        );
+        all_changes.extend(
+            options
+                .timeout
+                .map(|timeout| format!("run.timeout=\"{timeout}\"")),
+        );
         all_changes.extend(options.set.iter().cloned());
         let (mut scenario, effective) = Scenario::parse_with(&text.file, &text.text, &all_changes)?;
         let named = options.worker.as_ref().unwrap_or(&scenario.worker.worker);
         let spec = WorkerSpec::parse(named).map_err(Failure::usage)?;
         spec.apply(&mut scenario.worker);
         let cache = cache()?;
-        let worker = spec.resolve(&scenario.worker, &cache).map_err(worker_failure)?;
-        worker.check_time_scale(scenario.run.time_scale).map_err(Failure::usage)?;
-        worker.check_load(&scenario.load).map_err(|error| Failure::usage(format_args!("{}: {error}", text.file)))?;
+        let worker = spec
+            .resolve(&scenario.worker, &cache)
+            .map_err(worker_failure)?;
+        worker
+            .check_time_scale(scenario.run.time_scale)
+            .map_err(Failure::usage)?;
+        worker
+            .check_load(&scenario.load)
+            .map_err(|error| Failure::usage(format_args!("{}: {error}", text.file)))?;
         let fake_claude = find_program("fake-claude").map_err(Failure::usage)?;
         let manifest = Manifest {
             major: format::MAJOR,
@@ -76,7 +99,8 @@ impl Plan {
             cleanup: worker.cleanup.iter().cloned().collect(),
             started: clock::wall_time().to_string(),
             kernel: platform::portable::system_name(),
-            cores: std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
+            cores: std::thread::available_parallelism()
+                .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
             again,
         };
         let order = Order {
@@ -90,17 +114,41 @@ impl Plan {
             fake_claude,
         };
         let place = PlaceWanted {
-            wanted: if options.isolation == IsolationChoice::Fallback { Wanted::Fallback } else { Wanted::Best },
+            wanted: if options.isolation == IsolationChoice::Fallback {
+                Wanted::Fallback
+            } else {
+                Wanted::Best
+            },
             or_nothing: options.isolation == IsolationChoice::Namespaces,
         };
-        let known = options.baseline.as_deref().map(known_signatures).transpose()?.unwrap_or_default();
-        Ok(Self { scenario, order, place, keep: options.keep, known })
+        let known = options
+            .baseline
+            .as_deref()
+            .map(known_signatures)
+            .transpose()?
+            .unwrap_or_default();
+        Ok(Self {
+            scenario,
+            order,
+            place,
+            keep: options.keep,
+            known,
+        })
     }
+}
+
+/// The worker that a specification names, with the settings of an empty scenario.
+pub fn resolve(spec: &str) -> Result<ResolvedWorker, Failure> {
+    let spec = WorkerSpec::parse(spec).map_err(Failure::usage)?;
+    spec.resolve(&WorkerSettings::default(), &cache()?)
+        .map_err(worker_failure)
 }
 
 /// The cache of the user.
 pub fn cache() -> Result<Cache, Failure> {
-    Cache::of_user().ok_or_else(|| Failure::usage("no folder for the cache: set LEAK_HARNESS_CACHE, XDG_CACHE_HOME or HOME"))
+    Cache::of_user().ok_or_else(|| {
+        Failure::usage("no folder for the cache: set LEAK_HARNESS_CACHE, XDG_CACHE_HOME or HOME")
+    })
 }
 
 fn worker_failure(error: WorkerError) -> Failure {
@@ -109,11 +157,19 @@ fn worker_failure(error: WorkerError) -> Failure {
 
 /// The signatures of a report's findings, which `--baseline` takes as known.
 pub fn known_signatures(path: &Path) -> Result<BTreeSet<String>, Failure> {
-    let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
+    let file = if path.is_dir() {
+        path.join("report.json")
+    } else {
+        path.to_owned()
+    };
     let text = fs::read_to_string(&file).map_err(|cause| Failure::file(&file, &cause))?;
-    let report: Report =
-        serde_json::from_str(&text).map_err(|cause| Failure::usage(format_args!("{}: no report: {cause}", file.display())))?;
-    Ok(report.findings.into_iter().map(|finding| finding.signature).collect())
+    let report: Report = serde_json::from_str(&text)
+        .map_err(|cause| Failure::usage(format_args!("{}: no report: {cause}", file.display())))?;
+    Ok(report
+        .findings
+        .into_iter()
+        .map(|finding| finding.signature)
+        .collect())
 }
 
 /// The folder of a run's results where none was named: `reports/<date>-<scenario>`, numbered when it exists.

@@ -17,7 +17,10 @@ pub struct ProgressLine {
 enum Drawing {
     Bar(ProgressBar),
     /// The last line that was written, so that the same state is not told twice, and how often was asked since.
-    Lines { last: String, skipped: u32 },
+    Lines {
+        last: String,
+        skipped: u32,
+    },
     Nothing,
 }
 
@@ -31,21 +34,40 @@ impl ProgressLine {
             Drawing::Nothing
         } else if stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-            let style = ProgressStyle::with_template("{spinner:.cyan} {prefix:.bold} [{bar:24.cyan/dim}] {pos}/{len} sessions  {msg}");
-            bar.set_style(style.expect("the template is a constant").progress_chars("█▉▊▋▌▍▎▏ "));
+            let style = ProgressStyle::with_template(
+                "{spinner:.cyan} {prefix:.bold} [{bar:24.cyan/dim}] {pos}/{len} sessions  {msg}",
+            );
+            bar.set_style(
+                style
+                    .expect("the template is a constant")
+                    .progress_chars("█▉▊▋▌▍▎▏ "),
+            );
             bar.set_prefix(label.clone());
             bar.enable_steady_tick(Duration::from_millis(120));
             Drawing::Bar(bar)
         } else {
-            Drawing::Lines { last: String::new(), skipped: 0 }
+            Drawing::Lines {
+                last: String::new(),
+                skipped: 0,
+            }
         };
         Self { label, drawing }
     }
 
     /// Shows the state of the run.
     pub fn show(&mut self, progress: &Progress) {
-        let Progress { phase, sessions_done, sessions, children, rss_bytes, leftovers } = progress;
-        let state = format!("{children} alive, {} RSS, {leftovers} left over; {phase}", units::bytes(*rss_bytes));
+        let Progress {
+            phase,
+            sessions_done,
+            sessions,
+            children,
+            rss_bytes,
+            leftovers,
+        } = progress;
+        let state = format!(
+            "{children} alive, {} RSS, {leftovers} left over; {phase}",
+            units::bytes(*rss_bytes)
+        );
         match &mut self.drawing {
             Drawing::Bar(bar) => {
                 bar.set_length(u64::from(*sessions));
@@ -53,7 +75,10 @@ impl ProgressLine {
                 bar.set_message(state);
             }
             Drawing::Lines { last, skipped } => {
-                let line = format!("{}: {sessions_done}/{sessions} sessions, {state}", self.label);
+                let line = format!(
+                    "{}: {sessions_done}/{sessions} sessions, {state}",
+                    self.label
+                );
                 *skipped += 1;
                 if line != *last && *skipped >= LINES_SKIP {
                     eprintln!("{line}");

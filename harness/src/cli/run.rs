@@ -16,17 +16,27 @@ use crate::run::{self, RunError, Stopped};
 
 /// Runs every scenario, as often as asked.
 pub fn run(arguments: &RunArguments, quiet: bool) -> Result<ExitCode, Failure> {
-    let texts = arguments.scenarios.iter().map(|path| ScenarioText::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let texts = arguments
+        .scenarios
+        .iter()
+        .map(|path| ScenarioText::read(path))
+        .collect::<Result<Vec<_>, _>>()?;
     // All of them are checked before the first one runs.
     for text in &texts {
         Plan::new(text, &arguments.options, &[], PathBuf::new(), String::new())?;
     }
-    let rounds = if arguments.until_fail { u32::MAX } else { arguments.repeat.unwrap_or(1) };
+    let rounds = if arguments.until_fail {
+        u32::MAX
+    } else {
+        arguments.repeat.unwrap_or(1)
+    };
     let many = rounds > 1 || texts.len() > 1;
     let mut gravest = ExitCode::Expected;
     for round in 1..=rounds {
         for text in &texts {
-            let name = Plan::new(text, &arguments.options, &[], PathBuf::new(), String::new())?.scenario.name;
+            let name = Plan::new(text, &arguments.options, &[], PathBuf::new(), String::new())?
+                .scenario
+                .name;
             let out = match &arguments.options.out {
                 Some(out) if !many => out.clone(),
                 Some(out) if rounds == 1 => out.join(&name),
@@ -37,7 +47,9 @@ pub fn run(arguments: &RunArguments, quiet: bool) -> Result<ExitCode, Failure> {
             let finished = carry_out(plan, quiet)?;
             show(&finished.report, arguments.options.format)?;
             gravest = gravest.max(finished.code());
-            if finished.interrupted || (arguments.until_fail && finished.code() != ExitCode::Expected) {
+            if finished.interrupted
+                || (arguments.until_fail && finished.code() != ExitCode::Expected)
+            {
                 return Ok(gravest);
             }
         }
@@ -56,7 +68,11 @@ pub struct Finished {
 impl Finished {
     /// The exit code of this run.
     pub fn code(&self) -> ExitCode {
-        if self.interrupted { ExitCode::Interrupted } else { code_of(&self.report) }
+        if self.interrupted {
+            ExitCode::Interrupted
+        } else {
+            code_of(&self.report)
+        }
     }
 }
 
@@ -74,13 +90,20 @@ pub fn code_of(report: &Report) -> ExitCode {
 pub fn carry_out(mut plan: Plan, quiet: bool) -> Result<Finished, Failure> {
     let out = plan.order.out.clone();
     fs::create_dir_all(&out).map_err(|cause| Failure::file(&out, &cause))?;
-    let out = out.canonicalize().map_err(|cause| Failure::file(&out, &cause))?;
+    let out = out
+        .canonicalize()
+        .map_err(|cause| Failure::file(&out, &cause))?;
     plan.order.out.clone_from(&out);
     let mut line = ProgressLine::new(plan.scenario.name.clone(), quiet);
-    let stopped = run::run(&mut plan.order, plan.place, plan.keep, &mut |event| match event {
-        run::Shown::Progress(progress) => line.show(&progress),
-        run::Shown::Note(note) => line.note(&note),
-    });
+    let stopped = run::run(
+        &mut plan.order,
+        plan.place,
+        plan.keep,
+        &mut |event| match event {
+            run::Shown::Progress(progress) => line.show(&progress),
+            run::Shown::Note(note) => line.note(&note),
+        },
+    );
     drop(line);
     let interrupted = match stopped {
         Ok(Stopped::Finished) => false,
@@ -95,18 +118,28 @@ pub fn carry_out(mut plan: Plan, quiet: bool) -> Result<Finished, Failure> {
     if !quiet {
         output::note(format_args!("results: {}", plan_relative(&out)));
     }
-    Ok(Finished { report: judged.report, interrupted })
+    Ok(Finished {
+        report: judged.report,
+        interrupted,
+    })
 }
 
 /// A path as the user would write it: relative to the current folder where it lies below.
 fn plan_relative(path: &Path) -> String {
     let here = std::env::current_dir().ok();
-    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).display().to_string()
+    here.and_then(|here| path.strip_prefix(here).ok())
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 /// Writes every format of a report into a folder.
 pub fn write_reports(report: &Report, folder: &Path) -> Result<(), Failure> {
-    for (name, format) in [("report.json", Format::Json), ("report.md", Format::Markdown), ("junit.xml", Format::Junit)] {
+    for (name, format) in [
+        ("report.json", Format::Json),
+        ("report.md", Format::Markdown),
+        ("junit.xml", Format::Junit),
+    ] {
         let content = render(report, format)?;
         let path = folder.join(name);
         fs::write(&path, content).map_err(|cause| Failure::file(&path, &cause))?;
@@ -130,16 +163,28 @@ fn render(report: &Report, format: Format) -> Result<String, Failure> {
 
 /// How this terminal is written to.
 fn style() -> Style {
-    let width = comfy_table::Table::new().width().map_or(Style::default().width, usize::from);
-    Style { colour: output::colour(&io::stdout()), width }
+    let width = comfy_table::Table::new()
+        .width()
+        .map_or(Style::default().width, usize::from);
+    Style {
+        colour: output::colour(&io::stdout()),
+        width,
+    }
 }
 
 /// The command line as it was typed, quoted for a shell where that is needed.
 pub fn again() -> String {
     let words = std::env::args_os().map(|word| {
         let word = word.to_string_lossy().into_owned();
-        let plain = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=@+,%".contains(c));
-        if plain { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+        let plain = !word.is_empty()
+            && word
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_./:=@+,%".contains(c));
+        if plain {
+            word
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
     });
     words.collect::<Vec<_>>().join(" ")
 }

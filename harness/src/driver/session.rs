@@ -58,7 +58,11 @@ impl<'a> Session<'a> {
         } else if self.plan.end != End::Abandon && !self.plan.linger.is_zero() {
             // A worker that is gone has nothing more to do in that time.
             let mut life = self.driver.life.clone();
-            let _ = timeout(self.plan.linger.into(), life.wait_for(|life| *life == Life::Gone)).await;
+            let _ = timeout(
+                self.plan.linger.into(),
+                life.wait_for(|life| *life == Life::Gone),
+            )
+            .await;
         }
         self.end(done.is_err()).await;
     }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::rc::Rc;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -52,8 +54,8 @@ pub fn is_inner() -> bool {
         .is_some_and(|argument| argument == INNER_ARGUMENT)
 }
 
-/// Takes over what outer has prepared: the plan and the link; becomes the parent of orphans; raises the limit of open files. To be
-/// called first of all, once.
+/// Takes over what outer has prepared: the plan and the link; becomes the parent of orphans; raises the limit of open files; ties its
+/// life to outer's. To be called first of all, once.
 pub fn adopt() -> Result<Adopted, IsolationError> {
     let link = std::env::args_os()
         .nth(2)
@@ -76,10 +78,16 @@ pub fn adopt() -> Result<Adopted, IsolationError> {
         }
         None => None,
     };
-    if !introduction.isolation.pid_namespace && platform::KEEPS_ORPHANS {
+    if introduction.isolation.pid_namespace {
+        // An exec that takes capabilities away may untie it. Seen from inside, the parent's pid is 0.
+        platform::die_with_parent(0).map_err(IsolationError::HandOver)?;
+    } else if platform::KEEPS_ORPHANS {
         platform::become_subreaper().map_err(IsolationError::Subreaper)?;
     }
     name_this_process();
+    if !introduction.isolation.pid_namespace {
+        end_with(&stream).map_err(IsolationError::HandOver)?;
+    }
     Ok(Adopted {
         plan,
         outer: OuterLink {
@@ -90,6 +98,23 @@ pub fn adopt() -> Result<Adopted, IsolationError> {
         host_proc,
         user_limits: UserLimits::raise().map_err(IsolationError::Start)?,
     })
+}
+
+/// Ends this process, and all that descends from it, when outer is gone: at once, whatever the run is doing. This is the one thread
+/// beside the run's, and only where the kernel does not do the same for PID 1: a run that is stuck must not outlive its outer either.
+fn end_with(stream: &StdStream) -> io::Result<()> {
+    let lifeline = stream.try_clone()?;
+    std::thread::Builder::new()
+        .name("lifeline".to_owned())
+        .spawn(move || {
+            // No events are asked for, so only the hang-up is told. An error is as good as one.
+            let mut fds = [PollFd::new(lifeline.as_fd(), PollFlags::empty())];
+            while poll(&mut fds, PollTimeout::NONE) == Err(Errno::EINTR) {}
+            // Nobody is left to hear of a failure.
+            let _ = tree::end_descendants(&BTreeSet::new());
+            exit_orphaned();
+        })?;
+    Ok(())
 }
 
 fn is_socket(fd: RawFd) -> bool {
@@ -125,8 +150,8 @@ pub struct OuterLink {
 }
 
 impl OuterLink {
-    /// Starts listening to outer. Must be called on a `LocalSet`. From now on, the end of outer is the end of this process, and of all
-    /// that descends from it: at once, in the middle of whatever the run is doing.
+    /// Starts listening to outer. Must be called on a `LocalSet`. The end of outer is the end of this process, and of all that descends
+    /// from it: at once, in the middle of whatever the run is doing.
     pub fn open(self) -> io::Result<(mpsc::UnboundedReceiver<Command>, ToOuter)> {
         self.stream.set_nonblocking(true)?;
         let (reader, writer) = UnixStream::from_std(self.stream)?.into_split();
@@ -154,12 +179,18 @@ async fn listen(
             }
         }
     }
-    // With PID 1 the kernel ends the whole namespace.
-    if !pid_namespace {
-        // Nobody is left to hear of a failure.
-        let _ = tree::end_descendants(&BTreeSet::new());
+    // The kernel ends this process as well, and with PID 1 the whole namespace. Without one, the thread of the lifeline is at work.
+    if pid_namespace {
+        exit_orphaned();
     }
-    std::process::exit(ORPHANED);
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "everything that was started is ended by now, and there is nobody to report to"
+)]
+fn exit_orphaned() -> ! {
+    std::process::exit(ORPHANED)
 }
 
 /// Sends messages to outer. Cheap to clone.

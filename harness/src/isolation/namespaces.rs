@@ -4,6 +4,7 @@
 //! thread of the parent may have held anything at that moment.
 
 use std::ffi::CString;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -58,6 +59,22 @@ impl Walls {
             network_namespace: self.network,
             user_namespace: self.user,
         }
+    }
+}
+
+impl fmt::Display for Walls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.pid, self.network) {
+            (true, true) => "PID, mount and network namespace",
+            (true, false) => "PID and mount namespace",
+            (false, true) => "network namespace",
+            (false, false) => "no namespace",
+        })?;
+        f.write_str(if self.user {
+            " in a user namespace"
+        } else {
+            ""
+        })
     }
 }
 
@@ -332,4 +349,24 @@ fn pipe() -> io::Result<(File, File)> {
 fn wait_for(pid: u32) {
     // A child that cannot be waited for is not there, which is what is wanted.
     let _ = nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(pid as i32), None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_walls_are_tried_first_and_each_part_alone_last() {
+        let attempts = Walls::attempts();
+        let parts: Vec<(bool, bool)> = attempts
+            .iter()
+            .filter(|walls| walls.user)
+            .map(|walls| (walls.pid, walls.network))
+            .collect();
+        assert_eq!(parts, [(true, true), (true, false), (false, true)]);
+        assert_eq!(
+            attempts.last().map(ToString::to_string).as_deref(),
+            Some("network namespace in a user namespace")
+        );
+    }
 }

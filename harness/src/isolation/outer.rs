@@ -115,7 +115,7 @@ fn spawn_behind_walls(
                 };
                 return Ok(Some((pid, introduction)));
             }
-            Err(error) => refused.push(format!("{walls:?}: {error}")),
+            Err(error) => refused.push(format!("{walls}: {error}")),
         }
     }
     Ok(None)

@@ -54,6 +54,8 @@ pub(super) struct Census {
     pub findings: Findings,
     /// Processes that only their own words told of.
     pub unseen_by_table: u32,
+    /// Live processes that broke an obligation.
+    live_leaks: u32,
     /// Why the first undecided process is.
     pub unsure: Option<super::doubt::Unsure>,
 }
@@ -63,7 +65,16 @@ pub(super) const fn serves(role: Role) -> bool {
     matches!(role, Role::Primary | Role::Payload | Role::Grandchild)
 }
 
+const fn is_table(source: Source) -> bool {
+    matches!(source, Source::Table | Source::Portable)
+}
+
 impl Census {
+    /// Processes in a leak bin so far: settled ones, and those that live and broke an obligation.
+    pub fn leaks(&self) -> u32 {
+        self.roles.all().leaked() + self.live_leaks
+    }
+
     /// The process, new or known; none for the worker and for what is settled.
     fn life(
         &mut self,
@@ -100,6 +111,7 @@ impl Census {
     pub fn forget_worker(&mut self, id: ProcessIdentity) {
         if let Some(life) = self.lives.remove(&id) {
             self.counted -= 1;
+            self.live_leaks -= u32::from(life.broken.is_some());
             self.uncount(life.counted);
             if let Some(look) = life.next_look {
                 self.agenda.remove(&(look, id));
@@ -168,7 +180,7 @@ impl Census {
         if !command.is_empty() {
             command.clone_into(&mut life.command);
         }
-        life.tabled |= matches!(source, Source::Table | Source::Portable);
+        life.tabled |= is_table(source);
         if !life.spoke {
             life.role = life.role.or(role);
         }
@@ -218,9 +230,14 @@ impl Census {
     }
 
     /// A process is no longer in the table.
-    pub fn gone(&mut self, facts: &Facts, at: RunTime, seq: u64, id: ProcessIdentity) {
+    pub fn gone(
+        &mut self,
+        facts: &Facts,
+        (at, seq, source): (RunTime, u64, Source),
+        id: ProcessIdentity,
+    ) {
         if let Some(life) = self.life(facts, id, at, seq) {
-            life.tabled = true;
+            life.tabled |= is_table(source);
             life.gone = Some(life.gone.map_or(at, |known| known.min(at)));
             self.touched(facts, id);
         }
@@ -307,7 +324,8 @@ impl Census {
             } => {
                 life.spoke = true;
                 life.role = Some(*role);
-                if life.command.is_empty() {
+                // A command line that was read in the middle of an exec is empty, and the kernel's short name stands in brackets for it.
+                if life.command.is_empty() || life.command.starts_with('[') {
                     life.command = argv.join(" ").chars().take(400).collect();
                 }
                 life.parent(at, *ppid);
@@ -622,6 +640,7 @@ impl Census {
     fn break_obligation(&mut self, id: ProcessIdentity, broken: super::life::Broken) {
         if let Some(life) = self.lives.get_mut(&id) {
             life.broken = Some(broken);
+            self.live_leaks += 1;
         }
     }
 
@@ -739,6 +758,7 @@ impl Census {
             // Better than nobody's: the only session that was open when it came.
             serves(role).then(|| facts.sessions.only_one_open_at(life.first))?
         });
+        self.live_leaks -= u32::from(life.broken.is_some());
         let decided = self.decide(facts, items, life, role, session);
         self.note_reap_time(facts, id, role, session, decided.fate);
         self.note_service(facts, id, role, session);
@@ -789,7 +809,7 @@ impl Census {
         }
     }
 
-    /// Notes how long a process took to go after its session's end, unless the end of the run made it go.
+    /// Notes how long a process took to go after its session's end, unless it went before, or the end of the run made it go.
     fn note_reap_time(
         &mut self,
         facts: &Facts,
@@ -805,9 +825,10 @@ impl Census {
         };
         let made_to = [life.harness_signal, facts.final_stop(), facts.interrupted];
         let made_to = made_to.into_iter().flatten().min();
-        let lived_at_end = life.first <= ended.at && died > ended.at;
-        if lived_at_end && fate != Fate::Survivor && made_to.is_none_or(|made_to| died < made_to) {
-            self.reap.add(died.since(ended.at));
+        // One that was on its way when the session ended counts from its own first sighting, as its grace does.
+        let from = ended.at.max(life.first);
+        if died > from && fate != Fate::Survivor && made_to.is_none_or(|made_to| died < made_to) {
+            self.reap.add(died.since(from));
         }
     }
 

@@ -9,6 +9,8 @@ use crate::scenario::{Counts, End, Expect, Limits, Scenario, Survivor, Verdict};
 
 /// The least grace that a time scale leaves: below it the machine's own delays would be judged.
 const LEAST_SCALED_GRACE: Span = Span::from_secs(1);
+/// The least time that a time scale leaves for following a worker that has stopped: a few samples.
+const LEAST_SCALED_RESIDUE_GRACE: Span = Span::from_millis(300);
 
 /// What is expected of a run, with all times as the wall clock will show them.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,7 +69,11 @@ impl Expectations {
             verdict: scenario.expect.verdict,
             findings: scenario.expect.findings.clone(),
             graces: graces(&scenario.expect, scale),
-            residue_grace: scaled(scenario.expect.residue_grace, scale),
+            residue_grace: scaled(
+                scenario.expect.residue_grace,
+                scale,
+                LEAST_SCALED_RESIDUE_GRACE,
+            ),
             survivors: scenario.expect.survivors.clone(),
             limits: scenario.expect.limits,
             allow_pending: scenario.expect.allow_pending,
@@ -107,13 +113,18 @@ impl Expectations {
 fn graces(expect: &Expect, scale: f64) -> BTreeMap<End, Span> {
     [End::Complete, End::Abandon, End::Abort, End::Disconnect]
         .into_iter()
-        .map(|end| (end, scaled(expect.grace_after(end), scale)))
+        .map(|end| {
+            (
+                end,
+                scaled(expect.grace_after(end), scale, LEAST_SCALED_GRACE),
+            )
+        })
         .collect()
 }
 
-fn scaled(grace: Span, scale: f64) -> Span {
+fn scaled(grace: Span, scale: f64, least: Span) -> Span {
     if scale.is_finite() && scale > 0.0 {
-        grace.divided(scale).max(grace.min(LEAST_SCALED_GRACE))
+        grace.divided(scale).max(grace.min(least))
     } else {
         grace
     }
@@ -126,9 +137,17 @@ mod tests {
     #[test]
     fn a_time_scale_shortens_grace_but_not_below_one_second() {
         let second = Span::from_secs(1);
-        assert_eq!(scaled(Span::from_secs(240), 60.0), Span::from_secs(4));
-        assert_eq!(scaled(Span::from_secs(12), 60.0), second);
-        assert_eq!(scaled(Span::from_millis(300), 60.0), Span::from_millis(300));
-        assert_eq!(scaled(second, f64::NAN), second);
+        let session = |grace, scale| scaled(grace, scale, LEAST_SCALED_GRACE);
+        assert_eq!(session(Span::from_secs(240), 60.0), Span::from_secs(4));
+        assert_eq!(session(Span::from_secs(12), 60.0), second);
+        assert_eq!(
+            session(Span::from_millis(200), 60.0),
+            Span::from_millis(200)
+        );
+        assert_eq!(session(second, f64::NAN), second);
+        assert_eq!(
+            scaled(second, 60.0, LEAST_SCALED_RESIDUE_GRACE),
+            Span::from_millis(300)
+        );
     }
 }

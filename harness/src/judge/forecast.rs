@@ -6,12 +6,15 @@ use super::facts::Facts;
 use super::memory::Memory;
 use crate::units;
 
+/// How long a load must last in its own time, in seconds, for its measured rate to mean anything.
+const LEAST_SECONDS: f64 = 60.0;
+
 /// What a leak comes to if it goes on, at the load's own rate: a compressed run is stretched back.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {
     /// Leaked processes for each session that ended.
     pub leaked_per_session: f64,
-    /// Leaked processes per hour of the load's own time.
+    /// Leaked processes per hour of the load's own time; 0 where nothing leaks or the load was too short to have a rate.
     pub per_hour: f64,
     /// Seconds until the leaked RSS equals the machine's physical memory, from nothing; none where nothing leaks.
     pub exhausts_in_s: Option<u64>,
@@ -38,6 +41,9 @@ pub(super) fn forecast(facts: &Facts, memory: &Memory) -> Forecast {
     let Some(sessions_per_hour) = sessions_per_hour(facts) else {
         return Forecast {
             leaked_per_session,
+            words: format!(
+                "{leaked_per_session:.2} processes leak per session; the load was too short to have a rate"
+            ),
             ..Forecast::default()
         };
     };
@@ -93,7 +99,8 @@ fn sessions_per_hour(facts: &Facts) -> Option<f64> {
         .min()?;
     let last = facts.load_finished.unwrap_or(facts.horizon);
     let elapsed = last.since(first).as_secs_f64() * run.compress * run.time_scale;
-    (elapsed > 0.0 && elapsed.is_finite()).then(|| f64::from(facts.opened) / elapsed * 3_600.0)
+    (elapsed >= LEAST_SECONDS && elapsed.is_finite())
+        .then(|| f64::from(facts.opened) / elapsed * 3_600.0)
 }
 
 #[cfg(test)]
@@ -154,7 +161,17 @@ mod tests {
     #[test]
     fn a_measured_rate_is_stretched_back_by_the_compression() {
         let found = forecast(&facts(None, 1_200.0), &leaked());
-        assert!((found.per_hour - 20.0).abs() < 0.01, "{}", found.per_hour);
+        assert!((found.per_hour - 20.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_load_that_is_over_at_once_has_no_rate() {
+        let found = forecast(&facts(None, 1.0), &leaked());
+        assert_eq!((found.per_hour, found.exhausts_in_s), (0.0, None));
+        assert_eq!(
+            found.words,
+            "1.00 processes leak per session; the load was too short to have a rate"
+        );
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //! The design says what the bins are. These are the decisions behind them.
 //!
 //! *Time.* A fake's statement carries its own moment and may arrive late. Every fact is kept with its moment, and a decision waits
-//! for two ticks, at least half a second, so that no late statement overtakes it.
+//! for two ticks, at least half a second, so that no late statement overtakes it. The last words of a fake are waited for until its
+//! connection has ended, at most ten seconds.
 //!
 //! *Belonging.* A process serves the session that it names itself. A descendant has the session of its nearest ancestor that names
 //! one; the starter's own word about a child beats the parent that the table showed. A wrapper reads nothing, so it has the session of
@@ -49,8 +50,9 @@
 //! session counts as stalled when all else had come to rest. Otherwise an accepted item is lost when the run had drained, and pending
 //! when work went on or nobody waited.
 //!
-//! *Against the worker.* Refused and unanswered requests count against it unless it was down or leaving. Skipped items and planned
-//! crashes do not. Undecided, pending and blind are reasons for doubt. What a baseline knows is shown and fails nothing.
+//! *Against the worker.* Refused and unanswered requests count against it unless it was down, leaving or not ready again, or the driver
+//! hung up itself (disconnect). What is unanswered when the driver aborts a session is given up. Skipped items and planned crashes do
+//! not count against it. Undecided, pending and blind are reasons for doubt. What a baseline knows is shown and fails nothing.
 
 pub mod books;
 pub mod cause;
@@ -240,11 +242,6 @@ impl Judge {
         }
     }
 
-    /// Processes in a leak bin so far, for a live view.
-    pub fn leftovers(&self) -> u32 {
-        self.census.roles.all().leaked()
-    }
-
     /// Takes one event in. Never fails: what makes no sense is a fact like any other.
     pub fn see(&mut self, event: &Event) {
         let (at, seq) = (event.at, event.seq);
@@ -422,7 +419,9 @@ impl Judge {
                 self.missed += 1;
                 self.last_missed = Some(at);
             }
-            EventKind::ProcessGone { process } => census.gone(facts, at, seq, *process),
+            EventKind::ProcessGone { process } => {
+                census.gone(facts, (at, seq, event.source), *process);
+            }
             EventKind::ProcessExited {
                 process,
                 code,
@@ -502,6 +501,11 @@ impl Judge {
             let helpers = self.census.alive(|role| !serves(role));
             self.growth.sample(event.at, *worker, helpers);
         }
+    }
+
+    /// Processes in a leak bin so far, live ones included, for a live view.
+    pub fn leftovers(&self) -> u32 {
+        self.census.leaks()
     }
 
     /// Judges. Only the judgement of a finished recording is final.

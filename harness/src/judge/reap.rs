@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use fake_claude::quantity::Span;
 use serde::{Deserialize, Serialize};
 
-/// Percentiles of the time from a session's end to the exit of each process that lived at that end, in milliseconds.
+/// Percentiles of the time from a session's end, or a process's own first sighting where that is later, to its exit, for each process
+/// that outlived that end; in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeToReap {
     /// The median.

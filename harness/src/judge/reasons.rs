@@ -461,4 +461,13 @@ mod tests {
         assert_eq!(finding.sessions.len(), 10);
         assert!(!finding.evidence.events.is_empty());
     }
+
+    #[test]
+    fn what_comes_with_the_workers_stop_explains_nothing() {
+        check_cause("7.05s eof 10", "never signalled");
+        check_cause(
+            "6s examined 10 by 5; 7.2s examined 10",
+            "never signalled, stdin still held open by the worker",
+        );
+    }
 }

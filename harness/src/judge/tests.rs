@@ -59,7 +59,7 @@ fn a_whole_run_has_its_figures() {
     assert_eq!(judgement.end_answer.max, 40);
     assert_eq!(judgement.sessions.ended, 3);
     assert_eq!(judgement.ticks.taken, 81);
-    assert!(judgement.forecast.exhausts_in_s.is_some());
+    assert!(judgement.forecast.words.contains("0.33 processes"));
     assert_eq!(judgement.unbalanced, None);
 }
 
@@ -83,6 +83,25 @@ fn what_happened_to_a_clean_process_is_forgotten() {
     }
     assert!(most < 100, "{most}");
     assert_eq!(judge.finish().processes.clean, 2_000);
+}
+
+#[test]
+fn leftovers_are_counted_while_they_live() {
+    let mut judge = Judge::new(&Expectations {
+        graces: [(End::Complete, Span::from_secs(1))].into(),
+        ..Expectations::default()
+    });
+    let mut seen = Vec::new();
+    for event in events(MIXED) {
+        judge.see(&event);
+        seen.push((event.at, judge.leftovers()));
+    }
+    let at = |millis| {
+        let moment = RunTime::from_millis(millis);
+        seen.iter().rfind(|(at, _)| *at <= moment).unwrap().1
+    };
+    assert_eq!((at(2_900), at(4_000), at(9_000)), (0, 1, 1));
+    assert_eq!(judge.clone().finish().processes.leaked(), 1);
 }
 
 #[test]

@@ -204,6 +204,8 @@ mod tests {
         assert_eq!(trend(|t| 100.0 - 80.0 * (-t / 80.0).exp()), Trend::Flat);
         assert_eq!(trend(|t| if t < 400.0 { 10.0 } else { 60.0 }), Trend::Flat);
         assert_eq!(trend(|_| 50.0), Trend::Flat);
+        // A rise that has come to an end.
+        assert_eq!(trend(|t| t.min(700.0)), Trend::Flat);
     }
 
     #[test]

@@ -136,6 +136,12 @@ mod tests {
         expect(
             LEAK,
             Verdict::Fail,
+            &[(Bin::Retained, 1)],
+            &["retained 2, and 1 was expected"],
+        );
+        expect(
+            LEAK,
+            Verdict::Fail,
             &[(Bin::Zombie, 0)],
             &["retained 2, and none was expected"],
         );
@@ -164,6 +170,11 @@ mod tests {
         let known = |expectations: &mut Expectations| expectations.known.extend(signatures.clone());
         check_with(LEAK, known, "pass retained=2");
         assert!(judge_with(LEAK, known).findings[0].known);
+        let named = judge_with(LEAK, |expectations| {
+            known(expectations);
+            expectations.findings = Some([(Bin::Lost, 0)].into());
+        });
+        assert!(named.as_expected, "{:?}", named.unexpected);
         let other = |expectations: &mut Expectations| {
             expectations
                 .known

@@ -1,30 +1,27 @@
 //! Linux: everything is read straight from `/proc`, with the files of each known process kept open.
 
-use std::collections::HashMap;
+mod socket_diag;
+mod stdin_holders;
+mod watched;
+
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::Duration;
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::signal::Signal;
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::Pid;
 
-use super::proc_text::{self, FileKind};
-use super::socket_diag::{self, Peer};
-use super::{Exit, ShortName, Stat, StdinHolders, unless_gone};
-use crate::process::{ProcessIdentity, ProcessState};
+use super::proc_text::{self, ShortName};
+use super::unless_gone;
+
+pub use stdin_holders::StdinHolderSearch;
+pub use watched::{Endings, HostPids, Watched, stat_of};
 
 /// Whether orphans of the run come to the harness, so that nothing that descends from it can leave its sight.
 pub const KEEPS_ORPHANS: bool = true;
 /// Whether a start time is fine enough, and the same for every reader, to tell two processes of one pid apart.
 pub const START_TIMES_ARE_EXACT: bool = true;
-
-/// A stat line is shorter than this, whatever the process is called.
-const STAT_LENGTH: usize = 2_048;
 
 /// Lists the pids that exist now, without allocating once its buffers have grown.
 #[derive(Debug)]
@@ -85,284 +82,6 @@ fn directory_pids(mut entries: &[u8], pids: &mut Vec<u32>) {
     }
 }
 
-/// One process, held open: its stat file, which fails once the process is gone, and its pidfd.
-#[derive(Debug)]
-pub struct Watched {
-    process: ProcessIdentity,
-    stat: File,
-    pidfd: Option<OwnedFd>,
-}
-
-impl Watched {
-    /// Opens the process that has this pid now. None when there is none.
-    pub fn open(pid: u32) -> io::Result<Option<(Self, Stat)>> {
-        let Some(file) = unless_gone(File::open(format!("/proc/{pid}/stat")))? else {
-            return Ok(None);
-        };
-        let Some(first) = read_stat(&file)? else {
-            return Ok(None);
-        };
-        let pidfd = match pidfd_open(pid) {
-            Ok(pidfd) => Some(pidfd),
-            // Kernels before 5.3, and sandboxes that forbid the call: the stat file alone has to do.
-            Err(error)
-                if matches!(error.raw_os_error(), Some(libc::ENOSYS) | Some(libc::EPERM)) =>
-            {
-                None
-            }
-            Err(error) => return unless_gone(Err(error)),
-        };
-        // The kept file still answers, so the pid was not given to anybody else before the pidfd was opened.
-        let Some(second) = read_stat(&file)? else {
-            return Ok(None);
-        };
-        debug_assert_eq!(first.process, second.process);
-        Ok(Some((
-            Self {
-                process: second.process,
-                stat: file,
-                pidfd,
-            },
-            second,
-        )))
-    }
-
-    /// Opens a process only if it is still the one with this identity.
-    pub fn open_identity(process: ProcessIdentity) -> io::Result<Option<Self>> {
-        Ok(Self::open(process.pid)?
-            .map(|(watched, _)| watched)
-            .filter(|watched| watched.process == process))
-    }
-
-    /// Who it is.
-    pub const fn process(&self) -> ProcessIdentity {
-        self.process
-    }
-
-    /// What the process is like now; None once it has ended and was waited for.
-    pub fn stat(&self) -> io::Result<Option<Stat>> {
-        read_stat(&self.stat)
-    }
-
-    /// How the process ended, where that can still be learned: from the zombie, or from the kernel's memory of it.
-    pub fn exit(&self) -> Exit {
-        if let Ok(Some(stat)) = self.stat() {
-            return match stat.state {
-                ProcessState::Zombie => Exit::from_wait_status(stat.exit_status),
-                _ => Exit::default(),
-            };
-        }
-        self.pidfd
-            .as_ref()
-            .and_then(|pidfd| exit_after_reaping(pidfd.as_fd()))
-            .unwrap_or_default()
-    }
-
-    /// Sends a signal to exactly this process. Tells whether there was anybody to get it.
-    pub fn signal(&self, signal: i32) -> io::Result<bool> {
-        let sent = match &self.pidfd {
-            // SAFETY: plain system call on a pidfd that this value owns; no pointer but a null one is passed.
-            Some(pidfd) => unsafe {
-                libc::syscall(
-                    libc::SYS_pidfd_send_signal,
-                    pidfd.as_raw_fd(),
-                    signal,
-                    std::ptr::null::<libc::siginfo_t>(),
-                    0,
-                )
-            },
-            None => {
-                if self.stat()?.is_none() {
-                    return Ok(false);
-                }
-                // SAFETY: plain system call without pointers.
-                libc::c_long::from(unsafe { libc::kill(self.process.pid as i32, signal) })
-            }
-        };
-        let result = if sent == 0 {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error())
-        };
-        Ok(unless_gone(result)?.is_some())
-    }
-
-    /// A file that becomes readable when the process has ended.
-    pub fn has_ended_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.pidfd.as_ref().map(AsFd::as_fd)
-    }
-}
-
-fn read_stat(file: &File) -> io::Result<Option<Stat>> {
-    let mut buffer = [0; STAT_LENGTH];
-    let Some(length) = unless_gone(file.read_at(&mut buffer, 0))? else {
-        return Ok(None);
-    };
-    proc_text::stat(&buffer[..length]).map(Some).ok_or_else(|| {
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            "a stat file does not read as one",
-        )
-    })
-}
-
-/// What the table says of a pid now, without holding it open. None when there is no such process.
-pub fn stat_of(pid: u32) -> io::Result<Option<Stat>> {
-    match unless_gone(File::open(format!("/proc/{pid}/stat")))? {
-        Some(file) => read_stat(&file),
-        None => Ok(None),
-    }
-}
-
-fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
-    // SAFETY: plain system call without pointers; the result is checked before it is owned.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the file was just opened and nobody else owns it.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as RawFd) })
-}
-
-/// `struct pidfd_info` in its first version.
-#[repr(C)]
-#[derive(Default)]
-struct PidfdInfo {
-    mask: u64,
-    cgroup: u64,
-    ids: [u32; 11],
-    exit_status: i32,
-}
-
-const PIDFD_INFO_EXIT: u64 = 1 << 3;
-mod request {
-    nix::ioctl_readwrite!(
-        /// Asks what the kernel knows of the process behind a pidfd.
-        pidfd_get_info,
-        0xff,
-        11,
-        super::PidfdInfo
-    );
-}
-
-/// How a process ended that somebody else has waited for already. Kernels from 6.15 on remember that for whoever held a pidfd.
-fn exit_after_reaping(pidfd: BorrowedFd<'_>) -> Option<Exit> {
-    let mut info = PidfdInfo {
-        mask: PIDFD_INFO_EXIT,
-        ..PidfdInfo::default()
-    };
-    // SAFETY: the argument is a live struct of the size that is part of the request's number.
-    unsafe { request::pidfd_get_info(pidfd.as_raw_fd(), &raw mut info) }.ok()?;
-    (info.mask & PIDFD_INFO_EXIT != 0).then(|| Exit::from_wait_status(info.exit_status))
-}
-
-/// One file that is readable while any watched process has ended and was not asked about.
-#[derive(Debug)]
-pub struct Endings {
-    epoll: Epoll,
-}
-
-impl Endings {
-    /// An empty set.
-    pub fn new() -> io::Result<Self> {
-        Ok(Self {
-            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
-        })
-    }
-
-    /// Adds a process. It leaves the set when the value that watches it is dropped. A process without a pidfd is not added.
-    pub fn add(&self, watched: &Watched) -> io::Result<()> {
-        if let Some(pidfd) = watched.has_ended_fd() {
-            // Edge-triggered: a zombie that nobody waits for would be ready for ever. The second edge is its being reaped.
-            let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLET;
-            let event = EpollEvent::new(flags, u64::from(watched.process.pid));
-            self.epoll.add(pidfd, event)?;
-        }
-        Ok(())
-    }
-
-    /// Puts the pids that ended or were reaped since the last call into `pids`.
-    pub fn take(&self, pids: &mut Vec<u32>) -> io::Result<()> {
-        pids.clear();
-        let mut events = [EpollEvent::empty(); 128];
-        loop {
-            let count = self.epoll.wait(&mut events, EpollTimeout::ZERO)?;
-            pids.extend(events[..count].iter().map(|event| event.data() as u32));
-            if count < events.len() {
-                return Ok(());
-            }
-        }
-    }
-}
-
-impl AsRawFd for Endings {
-    fn as_raw_fd(&self) -> RawFd {
-        self.epoll.0.as_raw_fd()
-    }
-}
-
-/// Translates processes to the pids that the user's `ps` shows.
-#[derive(Debug)]
-pub struct HostPids {
-    host_proc: Option<OwnedFd>,
-}
-
-impl HostPids {
-    /// With the host's `/proc`, opened before the run's own was mounted; without one, pids are the same inside and outside.
-    pub const fn new(host_proc: Option<OwnedFd>) -> Self {
-        Self { host_proc }
-    }
-
-    /// The host's pid of a process. None where it cannot be learned.
-    pub fn of(&self, watched: &Watched) -> Option<u32> {
-        let Some(host_proc) = &self.host_proc else {
-            return Some(watched.process.pid);
-        };
-        // A pidfd's fdinfo shows the pid of the namespace whose /proc is read, not of the reader's.
-        let path = format!("self/fdinfo/{}", watched.pidfd.as_ref()?.as_raw_fd());
-        let file = File::from(
-            nix::fcntl::openat(
-                host_proc,
-                path.as_str(),
-                nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_CLOEXEC,
-                nix::sys::stat::Mode::empty(),
-            )
-            .ok()?,
-        );
-        let mut buffer = [0; 1_024];
-        let length = file.read_at(&mut buffer, 0).ok()?;
-        proc_text::keyed_number(&buffer[..length], "Pid:")
-            .and_then(|pid| u32::try_from(pid).ok())
-            .filter(|pid| *pid != 0)
-    }
-}
-
-/// A child of this process that has ended and waits to be reaped; it stays a zombie, and can be looked at, until [`reap`].
-pub fn dead_child() -> io::Result<Option<u32>> {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    match waitid(Id::All, flags) {
-        Ok(status) => Ok(status.pid().map(|pid| pid.as_raw() as u32)),
-        Err(nix::Error::ECHILD) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Reaps a child that [`dead_child`] named.
-pub fn reap(pid: u32) -> io::Result<Exit> {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
-    Ok(match waitid(Id::Pid(Pid::from_raw(pid as i32)), flags)? {
-        WaitStatus::Exited(_, code) => Exit {
-            code: Some(code),
-            signal: None,
-        },
-        WaitStatus::Signaled(_, signal, _) => Exit {
-            code: None,
-            signal: Some(signal as i32),
-        },
-        _ => Exit::default(),
-    })
-}
-
 /// The command line of a process, as [`proc_text::command`] writes it.
 pub fn command(pid: u32, name: &ShortName) -> String {
     let mut buffer = [0; 4 * proc_text::COMMAND_LENGTH];
@@ -397,133 +116,6 @@ pub fn open_file_count(pid: u32) -> Option<u32> {
     }
 }
 
-/// Looks for the holders of the other ends of some processes' stdin, in one pass over the open files of the tree.
-#[derive(Debug)]
-pub struct StdinHolderSearch {
-    examined: Vec<(ProcessIdentity, StdinHolders)>,
-    wanted: HashMap<FileKind, Vec<usize>>,
-}
-
-impl StdinHolderSearch {
-    /// Begins a search for these processes.
-    pub fn new(examined: &[ProcessIdentity]) -> Self {
-        let stdins: Vec<Option<FileKind>> =
-            examined.iter().map(|process| stdin(process.pid)).collect();
-        let peers = stdins
-            .iter()
-            .any(|kind| matches!(kind, Some(FileKind::Socket(_))))
-            .then(|| socket_diag::unix_peers().ok())
-            .flatten();
-        let mut wanted: HashMap<FileKind, Vec<usize>> = HashMap::new();
-        let mut results = Vec::with_capacity(examined.len());
-        for (index, (process, stdin)) in examined.iter().zip(stdins).enumerate() {
-            let mut known = true;
-            let other_end = match stdin {
-                Some(FileKind::Pipe(inode)) => Some(FileKind::Pipe(inode)),
-                Some(FileKind::Socket(inode)) => match peers.as_ref().and_then(|p| p.get(&inode)) {
-                    // Whoever still holds a finished end holds nothing back: the reader has its EOF.
-                    Some(Peer { finished: true, .. }) => None,
-                    Some(Peer { inode, .. }) => inode.map(FileKind::Socket),
-                    None => {
-                        known = false;
-                        None
-                    }
-                },
-                Some(FileKind::Other) => None,
-                None => {
-                    known = false;
-                    None
-                }
-            };
-            if let Some(kind) = other_end {
-                wanted.entry(kind).or_default().push(index);
-            }
-            results.push((
-                *process,
-                StdinHolders {
-                    holders: Vec::new(),
-                    known,
-                },
-            ));
-        }
-        Self {
-            examined: results,
-            wanted,
-        }
-    }
-
-    /// Looks through the open files of one process.
-    pub fn look_at(&mut self, holder: ProcessIdentity) {
-        if self.wanted.is_empty() {
-            return;
-        }
-        match files(holder.pid) {
-            Ok(Some(files)) => {
-                for (kind, may_write) in files {
-                    if matches!(kind, FileKind::Pipe(_)) && !may_write {
-                        continue;
-                    }
-                    for &index in self.wanted.get(&kind).map_or(&[][..], Vec::as_slice) {
-                        let (process, result) = &mut self.examined[index];
-                        if *process != holder && !result.holders.contains(&holder) {
-                            result.holders.push(holder);
-                        }
-                    }
-                }
-            }
-            Ok(None) => {}
-            // A process whose files may not be read may be the holder of any.
-            Err(_) => {
-                for &index in self.wanted.values().flatten() {
-                    self.examined[index].1.known = false;
-                }
-            }
-        }
-    }
-
-    /// The holders of each process, in the order that was asked for.
-    pub fn finish(self) -> Vec<(ProcessIdentity, StdinHolders)> {
-        self.examined
-    }
-}
-
-fn stdin(pid: u32) -> Option<FileKind> {
-    match std::fs::read_link(format!("/proc/{pid}/fd/0")) {
-        Ok(link) => Some(FileKind::from_link(link.as_os_str().as_bytes())),
-        // A process without a stdin reads none, as long as it is really the file that is missing.
-        Err(error) if super::is_gone(&error) => std::fs::metadata(format!("/proc/{pid}/fd"))
-            .is_ok()
-            .then_some(FileKind::Other),
-        Err(_) => None,
-    }
-}
-
-/// The pipes and sockets that a process has open, and whether it may write to each. None when it is gone.
-fn files(pid: u32) -> io::Result<Option<Vec<(FileKind, bool)>>> {
-    let Some(entries) = unless_gone(std::fs::read_dir(format!("/proc/{pid}/fd")))? else {
-        return Ok(None);
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        // A file may be closed, and the process end, while we look.
-        let Some(entry) = unless_gone(entry)? else {
-            break;
-        };
-        let Some(link) = unless_gone(std::fs::read_link(entry.path()))? else {
-            continue;
-        };
-        let kind = FileKind::from_link(link.as_os_str().as_bytes());
-        if kind == FileKind::Other {
-            continue;
-        }
-        // The permissions of the link itself are how the file was opened.
-        if let Some(link) = unless_gone(std::fs::symlink_metadata(entry.path()))? {
-            files.push((kind, link.mode() & 0o200 != 0));
-        }
-    }
-    Ok(Some(files))
-}
-
 /// The physical memory of the machine in bytes; 0 where it is not told.
 pub fn memory_bytes() -> u64 {
     std::fs::read("/proc/meminfo")
@@ -536,11 +128,6 @@ pub fn memory_bytes() -> u64 {
 pub fn page_size() -> u64 {
     // SAFETY: plain call without pointers.
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
-}
-
-/// The processor time that this process has used so far.
-pub fn processor_time() -> Duration {
-    super::portable::processor_time()
 }
 
 /// How long this process was ready to run and had to wait for a processor, so far. None where that is not counted.
@@ -582,13 +169,15 @@ pub fn die_with_parent(parent: u32) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
     use std::process::{Command, Stdio};
 
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
     use super::*;
+    use crate::process::ProcessIdentity;
 
     /// A process that reads its stdin until its end.
-    fn reader() -> std::process::Child {
+    pub(super) fn reader() -> std::process::Child {
         Command::new("cat")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -596,79 +185,15 @@ mod tests {
             .unwrap()
     }
 
-    fn kernel_is_at_least(major: u32, minor: u32) -> bool {
-        let name = nix::sys::utsname::uname().unwrap();
-        let mut numbers = name.release().to_str().unwrap().split(['.', '-']);
-        let mut number = || numbers.next().unwrap().parse::<u32>().unwrap();
-        (number(), number()) >= (major, minor)
-    }
-
-    fn identity(pid: u32) -> ProcessIdentity {
+    pub(super) fn identity(pid: u32) -> ProcessIdentity {
         stat_of(pid).unwrap().unwrap().process
     }
 
     /// Waits until the kernel says that the process ended.
-    fn wait_for_end(watched: &Watched) {
-        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    pub(super) fn wait_for_end(watched: &Watched) {
         let fd = watched.has_ended_fd().unwrap();
         let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
         assert_eq!(poll(&mut fds, PollTimeout::from(5_000_u16)).unwrap(), 1);
-    }
-
-    #[test]
-    fn a_kept_process_answers_until_it_is_reaped_and_then_never_again() {
-        let mut child = reader();
-        let (watched, stat) = Watched::open(child.id()).unwrap().unwrap();
-        assert_eq!(stat.ppid, std::process::id());
-        assert_eq!(HostPids::new(None).of(&watched), Some(child.id()));
-        assert!(watched.signal(0).unwrap());
-
-        assert!(watched.signal(libc::SIGTERM).unwrap());
-        wait_for_end(&watched);
-        let zombie = watched.stat().unwrap().unwrap();
-        assert_eq!(zombie.state, ProcessState::Zombie);
-        assert_eq!(watched.exit().signal, Some(libc::SIGTERM));
-
-        child.wait().unwrap();
-        assert_eq!(watched.stat().unwrap(), None);
-        if kernel_is_at_least(6, 15) {
-            assert_eq!(watched.exit().signal, Some(libc::SIGTERM));
-        }
-        assert!(!watched.signal(libc::SIGTERM).unwrap());
-        assert_eq!(
-            Watched::open_identity(stat.process).unwrap().map(|_| ()),
-            None
-        );
-    }
-
-    #[test]
-    fn another_identity_with_the_same_pid_is_not_opened() {
-        let mut child = reader();
-        let process = identity(child.id());
-        let other = ProcessIdentity::new(process.pid, process.start_time + 1);
-        assert!(Watched::open_identity(process).unwrap().is_some());
-        assert!(Watched::open_identity(other).unwrap().is_none());
-        drop(child.stdin.take());
-        child.wait().unwrap();
-    }
-
-    #[test]
-    fn endings_are_told_once_when_it_ends_and_once_when_it_is_reaped() {
-        let mut child = reader();
-        let (watched, _) = Watched::open(child.id()).unwrap().unwrap();
-        let endings = Endings::new().unwrap();
-        endings.add(&watched).unwrap();
-        let mut pids = Vec::new();
-        endings.take(&mut pids).unwrap();
-        assert!(pids.is_empty());
-
-        drop(child.stdin.take());
-        wait_for_end(&watched);
-        endings.take(&mut pids).unwrap();
-        assert_eq!(pids, [child.id()]);
-        endings.take(&mut pids).unwrap();
-        assert!(pids.is_empty());
-        child.wait().unwrap();
     }
 
     #[test]
@@ -685,46 +210,6 @@ mod tests {
         child.wait().unwrap();
         table.read(&mut pids).unwrap();
         assert!(pids.binary_search(&child.id()).is_err());
-    }
-
-    #[test]
-    fn the_holder_of_a_pipe_is_found_and_a_reader_of_it_is_not() {
-        let mut child = reader();
-        let (child_identity, own) = (identity(child.id()), identity(std::process::id()));
-        let search = |child_identity| {
-            let mut search = StdinHolderSearch::new(&[child_identity]);
-            search.look_at(child_identity);
-            search.look_at(own);
-            search.finish().remove(0).1
-        };
-        let held = search(child_identity);
-        assert_eq!((held.holders, held.known), (vec![own], true));
-        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
-        drop(child.stdin.take());
-        child.wait().unwrap();
-    }
-
-    #[test]
-    fn the_holder_of_a_socket_is_found_until_it_is_shut_down() {
-        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
-        let mut child = Command::new("cat")
-            .stdin(OwnedFd::from(near))
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let (child_identity, own) = (identity(child.id()), identity(std::process::id()));
-        let search = || {
-            let mut search = StdinHolderSearch::new(&[child_identity]);
-            search.look_at(own);
-            search.finish().remove(0).1
-        };
-        let held = search();
-        assert_eq!((held.holders, held.known), (vec![own], true));
-
-        let (watched, _) = Watched::open(child.id()).unwrap().unwrap();
-        far.shutdown(std::net::Shutdown::Write).unwrap();
-        wait_for_end(&watched);
-        child.wait().unwrap();
     }
 
     #[test]

@@ -23,8 +23,6 @@ pub mod proc_text;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-mod socket_diag;
-#[cfg(target_os = "linux")]
 pub use linux::*;
 
 #[cfg(any(test, not(target_os = "linux")))]
@@ -36,6 +34,9 @@ use std::io;
 
 use crate::process::ProcessIdentity;
 
+#[cfg(not(target_os = "linux"))]
+pub use portable::memory_bytes;
+pub use portable::{dead_child, processor_time, reap};
 pub use proc_text::{Exit, ShortName, Stat};
 
 /// Who holds the other end of a process's stdin.

@@ -1,5 +1,5 @@
 //! The process table as a general-purpose library (sysinfo) sees it: a second pair of eyes, and the only one where there is no
-//! `/proc`. This is the one file that meets that library.
+//! `/proc`; and the calls that are the same on every Unix. This is the one file that meets that library.
 //!
 //! Its start times are whole seconds: too coarse for an identity, enough to notice that one table misses what another shows.
 
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
 
+use super::Exit;
 use crate::process::ProcessState;
 
 /// One process as the library shows it.
@@ -109,7 +110,47 @@ pub fn processor_time() -> Duration {
 
 /// The operating system with its version, as a report names it.
 pub fn system_name() -> String {
-    System::long_os_version().into_iter().chain(System::kernel_version()).collect::<Vec<_>>().join(", kernel ")
+    System::long_os_version()
+        .into_iter()
+        .chain(System::kernel_version())
+        .collect::<Vec<_>>()
+        .join(", kernel ")
+}
+
+/// A child of this process that has ended and waits to be reaped; it stays a zombie, and can be looked at, until [`reap`].
+pub fn dead_child() -> io::Result<Option<u32>> {
+    // SAFETY: for this plain struct all zeros is a valid value, and means that nobody was found.
+    let mut found: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: the pointer is to a live struct of the kind that the call fills.
+    let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut found, options) };
+    if result == 0 {
+        // SAFETY: the call has filled the struct for a child, or has left its zeros.
+        let pid = unsafe { found.si_pid() };
+        return Ok(u32::try_from(pid).ok().filter(|pid| *pid != 0));
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ECHILD) => Ok(None),
+        _ => Err(error),
+    }
+}
+
+/// Reaps a child that [`dead_child`] named. Another process, or one that lives, is an error or gives an exit that is not known.
+pub fn reap(pid: u32) -> io::Result<Exit> {
+    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+    let pid = nix::unistd::Pid::from_raw(pid as i32);
+    Ok(match waitpid(pid, Some(WaitPidFlag::WNOHANG))? {
+        WaitStatus::Exited(_, code) => Exit {
+            code: Some(code),
+            signal: None,
+        },
+        WaitStatus::Signaled(_, signal, _) => Exit {
+            code: None,
+            signal: Some(signal as i32),
+        },
+        _ => Exit::default(),
+    })
 }
 
 #[cfg(test)]

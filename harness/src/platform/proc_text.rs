@@ -7,6 +7,9 @@ use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
 /// How many characters of a command line are kept.
 pub const COMMAND_LENGTH: usize = 400;
 
+/// The kernel's flag of a task that has not executed anything since its fork (`PF_FORKNOEXEC`).
+const FORKED_AND_NOT_EXECUTED: i64 = 0x40;
+
 /// How a process ended, as far as it is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Exit {
@@ -77,6 +80,8 @@ pub struct Stat {
     pub pgid: u32,
     /// Its session.
     pub sid: u32,
+    /// Whether it has executed a program since it was forked; before that, its name and command line are its parent's.
+    pub has_executed: bool,
     /// Its threads.
     pub threads: u32,
     /// Its resident set size in pages.
@@ -113,7 +118,8 @@ pub fn stat(text: &[u8]) -> Option<Stat> {
     let ppid = number(fields.next()?)? as u32;
     let pgid = number(fields.next()?)? as u32;
     let sid = number(fields.next()?)? as u32;
-    let threads = number(fields.nth(13)?)? as u32;
+    let flags = number(fields.nth(2)?)?;
+    let threads = number(fields.nth(10)?)? as u32;
     let start_time = number(fields.nth(1)?)? as u64;
     let rss_pages = number(fields.nth(1)?)?.max(0) as u64;
     // Kernels of long ago lack the last field.
@@ -125,6 +131,7 @@ pub fn stat(text: &[u8]) -> Option<Stat> {
         ppid,
         pgid,
         sid,
+        has_executed: flags & FORKED_AND_NOT_EXECUTED == 0,
         threads,
         rss_pages,
         exit_status,
@@ -264,9 +271,16 @@ mod tests {
         assert_eq!(stat.process, ProcessIdentity::new(40, 987_654));
         assert_eq!((stat.ppid, stat.pgid, stat.sid), (41, 42, 43));
         assert_eq!(stat.state, ProcessState::Sleeping);
+        assert!(stat.has_executed);
         assert_eq!((stat.threads, stat.rss_pages), (7, 372));
         assert_eq!(stat.exit_status, 15);
         assert_eq!(stat.row(4_096).rss_bytes, 372 * 4_096);
+    }
+
+    #[test]
+    fn a_fork_that_has_not_executed_anything_is_told() {
+        let text = format!("40 (claude){REST}").replace(" 4194560 ", " 4194368 ");
+        assert!(!stat(text.as_bytes()).unwrap().has_executed);
     }
 
     #[test]

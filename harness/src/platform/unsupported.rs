@@ -8,7 +8,6 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::portable::{PortableRow, PortableTable};
@@ -141,6 +140,7 @@ fn stat(row: PortableRow) -> Stat {
         ppid: row.ppid,
         pgid: id(nix::unistd::getpgid(Some(pid))),
         sid: id(nix::unistd::getsid(Some(pid))),
+        has_executed: true,
         threads: 0,
         rss_pages: row.rss_bytes / page_size(),
         exit_status: 0,
@@ -196,44 +196,6 @@ impl HostPids {
     pub fn of(&self, watched: &Watched) -> Option<u32> {
         Some(watched.process.pid)
     }
-}
-
-thread_local! {
-    /// The child that was reaped when it was looked for: this system cannot look without reaping.
-    static REAPED: RefCell<Option<(u32, Exit)>> = const { RefCell::new(None) };
-}
-
-/// A child of this process that has ended. It is reaped at once; [`reap`] gives its exit.
-pub fn dead_child() -> io::Result<Option<u32>> {
-    let (pid, exit) = match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-        Ok(WaitStatus::Exited(pid, code)) => (
-            pid,
-            Exit {
-                code: Some(code),
-                signal: None,
-            },
-        ),
-        Ok(WaitStatus::Signaled(pid, signal, _)) => (
-            pid,
-            Exit {
-                code: None,
-                signal: Some(signal as i32),
-            },
-        ),
-        Ok(_) | Err(nix::Error::ECHILD) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let pid = pid.as_raw() as u32;
-    REAPED.set(Some((pid, exit)));
-    Ok(Some(pid))
-}
-
-/// The exit of the child that [`dead_child`] named last.
-pub fn reap(pid: u32) -> io::Result<Exit> {
-    Ok(REAPED
-        .take()
-        .filter(|(reaped, _)| *reaped == pid)
-        .map_or_else(Exit::default, |(_, exit)| exit))
 }
 
 /// The command line of a process.
@@ -292,20 +254,10 @@ impl StdinHolderSearch {
     }
 }
 
-/// The physical memory of the machine in bytes.
-pub fn memory_bytes() -> u64 {
-    super::portable::memory_bytes()
-}
-
 /// The bytes of a page of memory.
 pub fn page_size() -> u64 {
     // SAFETY: plain call without pointers.
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
-}
-
-/// The processor time that this process has used so far.
-pub fn processor_time() -> Duration {
-    super::portable::processor_time()
 }
 
 /// Waiting for a processor is not counted here.

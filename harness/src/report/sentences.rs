@@ -9,6 +9,9 @@ use crate::judge::{TimeToReap, witness_name};
 use crate::scenario::{Bin, Verdict};
 use crate::units::{self, Count};
 
+/// How many sessions are named with each finding; the others are in `report.json`.
+const SESSIONS: usize = 3;
+
 /// The verdict in one sentence.
 pub(super) fn headline(report: &Report) -> String {
     let facts = match report.verdict {
@@ -294,12 +297,13 @@ pub(super) fn evidence_line(finding: &Finding) -> String {
     let evidence = &finding.evidence;
     let mut text = format!("expected {}; seen: {}", evidence.expected, evidence.seen);
     if !finding.sessions.is_empty() {
-        let more = if finding.count as usize > finding.sessions.len() {
+        let named = &finding.sessions[..finding.sessions.len().min(SESSIONS)];
+        let more = if finding.sessions.len() > named.len() {
             ", …"
         } else {
             ""
         };
-        text += &format!("; sessions {}{more}", finding.sessions.join(", "));
+        text += &format!("; sessions {}{more}", named.join(", "));
     }
     if !evidence.events.is_empty() {
         let events: Vec<String> = evidence.events.iter().map(u64::to_string).collect();

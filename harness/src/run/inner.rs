@@ -55,18 +55,38 @@ enum Ended {
 /// The inner process's `main`.
 pub fn inner() -> ExitCode {
     // Without the link to the outer process there is nobody to tell.
-    let Ok(adopted) = adopt() else { return ExitCode::from(70) };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let Ok(adopted) = adopt() else {
+        return ExitCode::from(70);
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(_) => return ExitCode::from(70),
     };
     LocalSet::new().block_on(&runtime, async {
-        let Adopted { plan, outer, isolation, host_proc, user_limits } = adopted;
+        let Adopted {
+            plan,
+            outer,
+            isolation,
+            host_proc,
+            user_limits,
+        } = adopted;
         // Without the link there is nobody to work for.
-        let Ok((commands, to_outer)) = outer.open() else { return ExitCode::from(70) };
-        let outer = Outer { commands: tokio::sync::Mutex::new(commands), to_outer };
+        let Ok((commands, to_outer)) = outer.open() else {
+            return ExitCode::from(70);
+        };
+        let outer = Outer {
+            commands: tokio::sync::Mutex::new(commands),
+            to_outer,
+        };
         let outer = Rc::new(outer);
-        let place = Surroundings { isolation, host_proc, user_limits };
+        let place = Surroundings {
+            isolation,
+            host_proc,
+            user_limits,
+        };
         let told = match serde_json::from_slice::<Order>(&plan) {
             Ok(order) => carry_out(order, place, &outer).await,
             Err(error) => Err(Ended::Failed(format!("the order is damaged: {error}"))),
@@ -113,25 +133,41 @@ struct Surroundings {
 
 /// Carries a run out. Gives whether it was stopped early.
 async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Result<bool, Ended> {
-    let (scenario, _) = Scenario::parse_with(&order.scenario_file, &order.scenario, &[]).map_err(|error| failed("the order's scenario", &error))?;
+    let (scenario, _) = Scenario::parse_with(&order.scenario_file, &order.scenario, &[])
+        .map_err(|error| failed("the order's scenario", &error))?;
     let clock = Clock::start();
     let (emitter, facts) = Emitter::channel(clock);
     let (passed_on, to_recorder) = mpsc::channel(emitter::CAPACITY);
     let recording = order.out.join("recording");
     let adapter = order.worker.adapter.to_toml();
-    let recorder = Recorder::start(&recording, &order.manifest, &order.scenario, &adapter, to_recorder)
-        .map_err(|error| failed("the recording cannot be written", &error))?;
+    let recorder = Recorder::start(
+        &recording,
+        &order.manifest,
+        &order.scenario,
+        &adapter,
+        to_recorder,
+    )
+    .map_err(|error| failed("the recording cannot be written", &error))?;
     let expectations = Expectations::of(&scenario);
     let following = Following::start(facts, passed_on, expectations);
 
-    let run = Run::prepare(&order, scenario, place, &emitter, following.state.clone(), outer)?;
+    let run = Run::prepare(
+        &order,
+        scenario,
+        place,
+        &emitter,
+        following.state.clone(),
+        outer,
+    )?;
     let outcome = run.live().await;
     run.close().await;
     drop(run);
     drop(emitter);
     following.finish().await;
     // Joining waits for the disk alone: every emitter is gone.
-    recorder.finish().map_err(|error| failed("the recording could not be finished", &error))?;
+    recorder
+        .finish()
+        .map_err(|error| failed("the recording could not be finished", &error))?;
     outcome
 }
 
@@ -153,9 +189,17 @@ struct Following {
 }
 
 impl Following {
-    fn start(mut facts: mpsc::Receiver<Event>, recorder: mpsc::Sender<Event>, expectations: Expectations) -> Self {
+    fn start(
+        mut facts: mpsc::Receiver<Event>,
+        recorder: mpsc::Sender<Event>,
+        expectations: Expectations,
+    ) -> Self {
         let live = Judge::new(&expectations);
-        let state = Rc::new(RefCell::new(Followed { rest: Rest::default(), live, expectations }));
+        let state = Rc::new(RefCell::new(Followed {
+            rest: Rest::default(),
+            live,
+            expectations,
+        }));
         let followed = Rc::clone(&state);
         let task = spawn_local(async move {
             while let Some(event) = facts.recv().await {
@@ -227,12 +271,20 @@ impl Run {
     ) -> Result<Self, Ended> {
         let fail = |error: &dyn Display| Ended::Failed(error.to_string());
         let scale = scenario.run.time_scale;
-        let schedule = Rc::new(Schedule::new(&scenario.load, &scenario.mix, scenario.seed, scale));
-        let per_session = u64::from(scenario.load.prompts).max(1) + CLAUDES_OF_A_SESSION + u64::from(scenario.claude.storm);
-        witness::check_files(u64::from(scenario.load.sessions) * per_session).map_err(|error| fail(&error))?;
+        let schedule = Rc::new(Schedule::new(
+            &scenario.load,
+            &scenario.mix,
+            scenario.seed,
+            scale,
+        ));
+        let per_session = u64::from(scenario.load.prompts).max(1)
+            + CLAUDES_OF_A_SESSION
+            + u64::from(scenario.claude.storm);
+        witness::check_files(u64::from(scenario.load.sessions) * per_session)
+            .map_err(|error| fail(&error))?;
         let witnesses = Witnesses::start(
             Settings {
-                scope: if place.isolation.pid_namespace { Scope::Everything } else { Scope::DescendantsOf(std::process::id()) },
+                scope: Scope::behind(place.isolation),
                 host_proc: place.host_proc,
                 tick: scenario.run.tick,
                 switches: Switches::default(),
@@ -247,22 +299,32 @@ impl Run {
             emitter,
         )
         .map_err(|error| fail(&error))?;
-        let socket = witnesses.control_socket().ok_or_else(|| Ended::Failed("there is no control socket".to_owned()))?;
-        let folder = RunFolder::prepare(&order.folder, &order.fake_claude, socket).map_err(|error| fail(&error))?;
+        let socket = witnesses
+            .control_socket()
+            .ok_or_else(|| Ended::Failed("there is no control socket".to_owned()))?;
+        let folder = RunFolder::prepare(&order.folder, &order.fake_claude, socket)
+            .map_err(|error| fail(&error))?;
         let at = Place {
             folder: folder.clone(),
             own_network: place.isolation.network_namespace,
             time_scale: scale,
             environment: vec![(witness::COOKIE_VARIABLE.to_owned(), order.cookie.clone())],
         };
-        let worker = Worker::new(order.worker.clone(), at, system(&witnesses, *emitter.clock(), place.user_limits), emitter.clone()).map_err(|error| fail(&error))?;
+        let worker = Worker::new(
+            order.worker.clone(),
+            at,
+            system(&witnesses, *emitter.clock(), place.user_limits),
+            emitter.clone(),
+        )
+        .map_err(|error| fail(&error))?;
         let facts = RunFacts {
             isolation: place.isolation,
             witnesses: Switches::default().sources(),
             sessions_planned: scenario.load.sessions,
             tick: scenario.run.tick,
             memory_bytes: platform::memory_bytes(),
-            ballast: scenario.claude.rss.is_some() || scenario.mix.iter().any(|mix| mix.behaviour.rss.is_some()),
+            ballast: scenario.claude.rss.is_some()
+                || scenario.mix.iter().any(|mix| mix.behaviour.rss.is_some()),
             time_scale: scale,
             compress: scenario.load.compress,
         };
@@ -328,7 +390,11 @@ impl Run {
     /// The load, the drain, the reading back, and the grace.
     async fn load_and_wait(&self) {
         self.phase.set("load");
-        let faults = spawn_local(strike(Rc::clone(&self.worker), self.scenario.faults.clone(), self.scenario.run.time_scale));
+        let faults = spawn_local(strike(
+            Rc::clone(&self.worker),
+            self.scenario.faults.clone(),
+            self.scenario.run.time_scale,
+        ));
         let adapter = Rc::new(self.order.worker.adapter.clone());
         let driver = Driver::new(
             Rc::clone(&self.schedule),
@@ -342,7 +408,12 @@ impl Run {
         Rc::new(driver).drive().await;
         self.phase.set("waiting for rest");
         let mut client = Client::new(self.worker.address());
-        let owed = || self.followed.borrow().rest.owed(self.emitter.clock().now(), self.longest_silence());
+        let owed = || {
+            self.followed
+                .borrow()
+                .rest
+                .owed(self.emitter.clock().now(), self.longest_silence())
+        };
         let rest = Drain {
             quiet: self.scenario.run.quiet,
             deadline: self.scenario.run.drain,
@@ -352,7 +423,13 @@ impl Run {
         };
         driver::drained(&rest, &adapter, &mut client, &self.emitter).await;
         self.phase.set("reading stored work back");
-        driver::read_back(&adapter, &mut client, &self.schedule.marker_prefix(), &self.emitter).await;
+        driver::read_back(
+            &adapter,
+            &mut client,
+            &self.schedule.marker_prefix(),
+            &self.emitter,
+        )
+        .await;
         // Faults that are planned for later than the end of the load strike a worker at rest.
         let _ = faults.await;
         self.phase.set("waiting for the grace to pass");
@@ -362,18 +439,39 @@ impl Run {
 
     /// For how long a fake that works may say nothing: thrice the longest of its planned times, and a second for a busy machine.
     fn longest_silence(&self) -> Span {
-        let behaviours = self.scenario.mix.iter().map(|mix| &mix.behaviour).chain([&self.scenario.claude]);
-        let longest = behaviours.flat_map(|behaviour| [behaviour.start, behaviour.initialize, behaviour.turn, behaviour.exit]).max();
-        let longest = longest.unwrap_or_default().divided(self.scenario.run.time_scale);
+        let behaviours = self
+            .scenario
+            .mix
+            .iter()
+            .map(|mix| &mix.behaviour)
+            .chain([&self.scenario.claude]);
+        let longest = behaviours
+            .flat_map(|behaviour| {
+                [
+                    behaviour.start,
+                    behaviour.initialize,
+                    behaviour.turn,
+                    behaviour.exit,
+                ]
+            })
+            .max();
+        let longest = longest
+            .unwrap_or_default()
+            .divided(self.scenario.run.time_scale);
         Span::from_nanos(3 * longest.as_nanos() + Span::from_secs(1).as_nanos())
     }
 
     /// Waits until the grace of every session has passed, or until nothing is left that could outlive it.
     async fn wait_for_grace(&self) {
         // One more sample must be taken after the grace, and it may be late.
-        let margin = Span::from_nanos(2 * self.scenario.run.tick.as_nanos() + Span::from_millis(50).as_nanos());
+        let margin = Span::from_nanos(
+            2 * self.scenario.run.tick.as_nanos() + Span::from_millis(50).as_nanos(),
+        );
         loop {
-            let left = self.emitter.clock().until(self.followed.borrow().rest.grace_ends + margin);
+            let left = self
+                .emitter
+                .clock()
+                .until(self.followed.borrow().rest.grace_ends + margin);
             if left.is_zero() || !self.anything_left() {
                 return;
             }
@@ -392,6 +490,9 @@ impl Run {
     async fn end_in_order(&self) {
         self.phase.set("examining what is left");
         self.witnesses.examine(&self.witnesses.living()).await;
+        // Twice, since what differs once may have changed between the two tables.
+        self.witnesses.cross_check().await;
+        self.witnesses.cross_check().await;
         if self.grace_passed.get() {
             self.emitter.emit(EventKind::GracePassed).await;
         }
@@ -408,9 +509,18 @@ impl Run {
     /// States, once the worker is gone for good, that its children had their time to follow: whenever that is, since what lives then
     /// has broken its first obligation then.
     fn watch_residue(&self) {
-        let (mut life, witnesses, emitter, stated) =
-            (self.worker.life(), Rc::clone(&self.witnesses), self.emitter.clone(), self.residue_stated.clone());
-        let grace = self.scenario.expect.residue_grace.divided(self.scenario.run.time_scale).max(LEAST_RESIDUE_GRACE);
+        let (mut life, witnesses, emitter, stated) = (
+            self.worker.life(),
+            Rc::clone(&self.witnesses),
+            self.emitter.clone(),
+            self.residue_stated.clone(),
+        );
+        let grace = self
+            .scenario
+            .expect
+            .residue_grace
+            .divided(self.scenario.run.time_scale)
+            .max(LEAST_RESIDUE_GRACE);
         let watching = spawn_local(async move {
             if life.wait_for(|life| *life == Life::Gone).await.is_err() {
                 return;
@@ -448,8 +558,12 @@ impl Run {
 
     /// Tells the outer process how the run goes, now and then.
     fn tell_progress(&self) {
-        let (outer, witnesses, followed, phase) =
-            (Rc::clone(&self.outer), Rc::clone(&self.witnesses), Rc::clone(&self.followed), Rc::clone(&self.phase));
+        let (outer, witnesses, followed, phase) = (
+            Rc::clone(&self.outer),
+            Rc::clone(&self.witnesses),
+            Rc::clone(&self.followed),
+            Rc::clone(&self.phase),
+        );
         let sessions = self.scenario.load.sessions;
         let telling = spawn_local(async move {
             let mut ticks = interval(TELL_EVERY);
@@ -485,7 +599,10 @@ async fn strike(worker: Rc<Worker>, mut faults: Vec<Fault>, scale: f64) {
     let mut passed = Span::ZERO;
     for fault in faults {
         let at = fault.at.divided(scale);
-        sleep(Duration::from_nanos(at.as_nanos().saturating_sub(passed.as_nanos()))).await;
+        sleep(Duration::from_nanos(
+            at.as_nanos().saturating_sub(passed.as_nanos()),
+        ))
+        .await;
         passed = at;
         // What a fault does to the worker is seen by the witnesses; that it could not be done, by its absence.
         let _ = match fault.what {
@@ -497,13 +614,22 @@ async fn strike(worker: Rc<Worker>, mut faults: Vec<Fault>, scale: f64) {
 }
 
 /// How the fake of a session behaves.
-fn behaviour_of(scenario: &Scenario, schedule: &Rc<Schedule>) -> Box<dyn FnMut(Option<&str>) -> Behaviour> {
+fn behaviour_of(
+    scenario: &Scenario,
+    schedule: &Rc<Schedule>,
+) -> Box<dyn FnMut(Option<&str>) -> Behaviour> {
     let scale = scenario.run.time_scale;
     let base = scenario.claude.clone().scaled(scale);
-    let mixed: Vec<_> = scenario.mix.iter().map(|mix| mix.behaviour.clone().scaled(scale)).collect();
+    let mixed: Vec<_> = scenario
+        .mix
+        .iter()
+        .map(|mix| mix.behaviour.clone().scaled(scale))
+        .collect();
     let schedule = Rc::clone(schedule);
     Box::new(move |session| {
-        let mix = session.and_then(|session| schedule.mix_of(session)).and_then(|index| mixed.get(index));
+        let mix = session
+            .and_then(|session| schedule.mix_of(session))
+            .and_then(|index| mixed.get(index));
         mix.unwrap_or(&base).clone()
     })
 }
@@ -511,7 +637,11 @@ fn behaviour_of(scenario: &Scenario, schedule: &Rc<Schedule>) -> Box<dyn FnMut(O
 /// What the worker asks of the operating system, answered by the witnesses.
 fn system(witnesses: &Rc<Witnesses>, clock: Clock, user_limits: UserLimits) -> System {
     let own_pid = std::process::id();
-    let (identity, exit, signal) = (Rc::clone(witnesses), Rc::clone(witnesses), Rc::clone(witnesses));
+    let (identity, exit, signal) = (
+        Rc::clone(witnesses),
+        Rc::clone(witnesses),
+        Rc::clone(witnesses),
+    );
     System {
         before_exec: Arc::new(move || {
             user_limits.restore()?;
@@ -527,7 +657,11 @@ fn system(witnesses: &Rc<Witnesses>, clock: Clock, user_limits: UserLimits) -> S
             let witnesses = Rc::clone(&exit);
             spawn_local(async move {
                 let end = witnesses.exit_of(process).await;
-                tell.send_replace(Some(Exit { at: clock.now(), code: end.code, signal: end.signal }));
+                tell.send_replace(Some(Exit {
+                    at: clock.now(),
+                    code: end.code,
+                    signal: end.signal,
+                }));
             });
             told
         }),

@@ -42,10 +42,15 @@ pub struct Judged {
 /// # Errors
 ///
 /// When the recording cannot be read, or when a change does not fit its scenario.
-pub fn judge(folder: &Path, changes: &[String], known: BTreeSet<String>) -> Result<Judged, JudgedError> {
+pub fn judge(
+    folder: &Path,
+    changes: &[String],
+    known: BTreeSet<String>,
+) -> Result<Judged, JudgedError> {
     let recording = Recording::open(folder)?;
     let manifest = &recording.manifest;
-    let (scenario, _) = Scenario::parse_with(&manifest.scenario_file, &recording.scenario, changes)?;
+    let (scenario, _) =
+        Scenario::parse_with(&manifest.scenario_file, &recording.scenario, changes)?;
     let mut judge = Judge::new(&Expectations::of(&scenario).with_baseline(known));
     let mut events = recording.events()?;
     for event in events.by_ref() {
@@ -62,5 +67,7 @@ pub fn judge(folder: &Path, changes: &[String], known: BTreeSet<String>) -> Resu
         command: manifest.again.clone(),
         cpu_ms: None,
     };
-    Ok(Judged { report: Report::new(&identity, &judge.finish()) })
+    Ok(Judged {
+        report: Report::new(&identity, &judge.finish()),
+    })
 }

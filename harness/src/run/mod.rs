@@ -6,8 +6,8 @@
 
 mod inner;
 pub mod judged;
-mod outer;
 mod order;
+mod outer;
 mod rest;
 
 pub use inner::inner;

@@ -7,8 +7,8 @@ use std::path::Path;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::order::{Order, Progress, Told};
-use crate::isolation::outer::{Inner, launch};
 use crate::isolation::Wanted;
+use crate::isolation::outer::{Inner, launch};
 use crate::platform::Exit;
 use crate::units::Count;
 
@@ -48,23 +48,46 @@ pub enum Shown {
 /// # Errors
 ///
 /// When the run leaves nothing that could be judged.
-pub fn run(order: &mut Order, place: PlaceWanted, keep: bool, show: &mut dyn FnMut(Shown)) -> Result<Stopped, RunError> {
-    let failed = |doing: &'static str| move |cause: io::Error| RunError::Failed(format!("cannot {doing}: {cause}"));
-    let folder = tempfile::Builder::new().prefix("leak-harness-").tempdir().map_err(failed("make a temporary folder"))?;
+pub fn run(
+    order: &mut Order,
+    place: PlaceWanted,
+    keep: bool,
+    show: &mut dyn FnMut(Shown),
+) -> Result<Stopped, RunError> {
+    let failed = |doing: &'static str| {
+        move |cause: io::Error| RunError::Failed(format!("cannot {doing}: {cause}"))
+    };
+    let folder = tempfile::Builder::new()
+        .prefix("leak-harness-")
+        .tempdir()
+        .map_err(failed("make a temporary folder"))?;
     folder.path().clone_into(&mut order.folder);
-    order.cookie = folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let plan = serde_json::to_vec(order).map_err(|error| RunError::Failed(format!("the order cannot be written: {error}")))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed("start a runtime"))?;
+    order.cookie = folder
+        .path()
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let plan = serde_json::to_vec(order)
+        .map_err(|error| RunError::Failed(format!("the order cannot be written: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed("start a runtime"))?;
     let outcome = runtime.block_on(async {
         // Before the inner process exists: a Ctrl-C in between must not end this one without the other.
         let mut signals = Signals::listen().map_err(failed("listen to signals"))?;
-        let inner = launch(&plan, place.wanted).map_err(|error| RunError::Failed(error.to_string()))?;
+        let inner =
+            launch(&plan, place.wanted).map_err(|error| RunError::Failed(error.to_string()))?;
         check_place(&inner, place, order)?;
         follow(inner, &mut signals, show).await
     });
     keep_log(&order.folder, &order.out);
     if keep {
-        show(Shown::Note(format!("the run's folder stays: {}", folder.keep().display())));
+        show(Shown::Note(format!(
+            "the run's folder stays: {}",
+            folder.keep().display()
+        )));
     }
     outcome
 }
@@ -85,9 +108,15 @@ fn check_place(inner: &Inner, place: PlaceWanted, order: &Order) -> Result<(), R
         return Ok(());
     }
     let refused = inner.refused().join("; ");
-    let because = if refused.is_empty() { String::new() } else { format!(" ({refused})") };
+    let because = if refused.is_empty() {
+        String::new()
+    } else {
+        format!(" ({refused})")
+    };
     if place.or_nothing {
-        return Err(RunError::Usage(format!("this machine gives a run no namespaces of its own{because}; `leak-harness doctor` tells more")));
+        return Err(RunError::Usage(format!(
+            "this machine gives a run no namespaces of its own{because}; `leak-harness doctor` tells more"
+        )));
     }
     if order.worker.adapter.kills_by_command_line {
         return Err(RunError::Usage(format!(
@@ -99,7 +128,11 @@ fn check_place(inner: &Inner, place: PlaceWanted, order: &Order) -> Result<(), R
 }
 
 /// Follows the inner process until it has ended.
-async fn follow(mut inner: Inner, signals: &mut Signals, show: &mut dyn FnMut(Shown)) -> Result<Stopped, RunError> {
+async fn follow(
+    mut inner: Inner,
+    signals: &mut Signals,
+    show: &mut dyn FnMut(Shown),
+) -> Result<Stopped, RunError> {
     let mut last = None;
     let mut asked = 0;
     loop {
@@ -125,7 +158,9 @@ async fn follow(mut inner: Inner, signals: &mut Signals, show: &mut dyn FnMut(Sh
             },
         }
     }
-    let end = inner.wait().await.map_err(|error| RunError::Failed(format!("the inner process cannot be waited for: {error}")))?;
+    let end = inner.wait().await.map_err(|error| {
+        RunError::Failed(format!("the inner process cannot be waited for: {error}"))
+    })?;
     match last {
         _ if asked > 1 => Err(RunError::InterruptedAtOnce),
         Some(Told::Finished { interrupted: false }) => Ok(Stopped::Finished),

@@ -32,7 +32,11 @@ impl Rest {
             }
             EventKind::Said { process, say } => {
                 match say {
-                    Say::SawWork { markers, .. } => self.owed.entry(*process).or_default().extend(markers.iter().cloned()),
+                    Say::SawWork { markers, .. } => self
+                        .owed
+                        .entry(*process)
+                        .or_default()
+                        .extend(markers.iter().cloned()),
                     Say::TurnEnded { markers, .. } => {
                         if let Some(owed) = self.owed.get_mut(process) {
                             owed.retain(|item| !markers.contains(item));
@@ -42,10 +46,14 @@ impl Rest {
                 }
                 self.last_activity = self.last_activity.max(event.at);
             }
-            EventKind::ProcessExited { process, .. } | EventKind::ProcessGone { process } | EventKind::LifelineLost { process } => {
+            EventKind::ProcessExited { process, .. }
+            | EventKind::ProcessGone { process }
+            | EventKind::LifelineLost { process } => {
                 self.owed.remove(process);
             }
-            _ if event.source == Source::Driver => self.last_activity = self.last_activity.max(event.at),
+            _ if event.source == Source::Driver => {
+                self.last_activity = self.last_activity.max(event.at)
+            }
             _ => {}
         }
     }
@@ -55,9 +63,15 @@ impl Rest {
     pub fn owed(&self, now: RunTime, longest_silence: Span) -> Owed {
         let items = self.owed.values().map(|items| items.len() as u64).sum();
         if now.since(self.last_activity) > longest_silence {
-            Owed { working: 0, hanging: items }
+            Owed {
+                working: 0,
+                hanging: items,
+            }
         } else {
-            Owed { working: items, hanging: 0 }
+            Owed {
+                working: items,
+                hanging: 0,
+            }
         }
     }
 }

@@ -13,16 +13,14 @@ use std::rc::{Rc, Weak};
 use std::{cell::RefCell, fmt};
 
 use fake_claude::control::{Order, Role, Said, Say};
-use nix::sys::socket::{
-    AddressFamily, Backlog, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, bind, listen,
-    sendmsg, socket,
-};
+use nix::sys::socket::{Backlog, ControlMessage, MsgFlags, listen, sendmsg};
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::roll::Look;
-use super::{AbortOnDrop, BehaviourOf, Shared, WitnessError};
+use super::shared::{AbortOnDrop, Shared};
+use super::{BehaviourOf, WitnessError};
 use crate::platform;
 use crate::process::ProcessIdentity;
 use crate::timeline::event::{EventKind, Source};
@@ -172,18 +170,10 @@ fn make_private_folder(folder: &Path) -> io::Result<()> {
 }
 
 fn open_listener(path: &Path) -> io::Result<UnixListener> {
-    let address = UnixAddr::new(path)?;
-    let socket = socket(
-        AddressFamily::Unix,
-        SockType::Stream,
-        SockFlag::empty(),
-        None,
-    )?;
-    bind(socket.as_raw_fd(), &address)?;
-    // The kernel cuts what is too large, but the library knows only the usual limit.
-    let backlog = Backlog::new(BACKLOG).unwrap_or(Backlog::MAXCONN);
-    listen(&socket, backlog)?;
-    let listener = std::os::unix::net::UnixListener::from(socket);
+    let listener = std::os::unix::net::UnixListener::bind(path)?;
+    // It listens already, with the small backlog of the standard library; the kernel cuts what is too large for it, but the wrapper
+    // knows only the usual limit.
+    listen(&listener, Backlog::new(BACKLOG).unwrap_or(Backlog::MAXCONN))?;
     listener.set_nonblocking(true)?;
     UnixListener::from_std(listener)
 }

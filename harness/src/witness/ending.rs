@@ -23,8 +23,8 @@ pub struct Cleaning {
 }
 
 impl Witnesses {
-    /// Ends every process of the run, the worker included, by SIGKILL to its pidfd, and looks again until nobody is left and nobody
-    /// new has come. Zombies are waited for where they are ours.
+    /// Ends every process of the run, the worker included, by SIGKILL to its pidfd, and looks again until nobody is left, no zombie
+    /// either, and nobody new has come.
     pub async fn end_everything(&self) -> Cleaning {
         let mut cleaning = Cleaning::default();
         for round in 1..=ROUNDS {
@@ -50,7 +50,7 @@ impl Witnesses {
             if let Some(error) = failure {
                 let reason = format!("the final cleaning has trouble: {error}");
                 self.shared.failed(Source::Run, reason).await;
-            } else if cleaning.left.is_empty() {
+            } else if cleaning.left.is_empty() && self.shared.roll.borrow().is_empty() {
                 break;
             }
             let pause = PAUSE * round.min(LONGEST_PAUSES);

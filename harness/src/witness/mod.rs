@@ -20,224 +20,37 @@
 mod control;
 mod cross_check;
 mod ending;
+mod error;
 mod examine;
 mod reaper;
 mod roll;
+mod settings;
+mod shared;
 mod table;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use fake_claude::behaviour::Behaviour;
-use fake_claude::control::Role;
 use fake_claude::quantity::Span;
 use tokio::task::JoinHandle;
 
 use crate::emitter::Emitter;
 use crate::platform::{self, Exit, HostPids};
 use crate::process::ProcessIdentity;
-use crate::timeline::event::{EventKind, Source};
-use crate::units::RunTime;
 
 pub use ending::Cleaning;
+pub use error::{WitnessError, allowed_files, check_files, required_files};
 use roll::Roll;
 pub use roll::{Scope, View};
+pub use settings::{BehaviourOf, RoleOf, Settings, Switches};
+use shared::Shared;
 
 /// The name of the environment variable that marks the processes of a run; its value is the run's id.
 pub const COOKIE_VARIABLE: &str = "LEAK_HARNESS_RUN";
-
-/// Open files that the harness needs beside those of the processes.
-const FILES_OF_ITS_OWN: u64 = 128;
-/// Open files that each live process costs: its stat file, its pidfd, its control connection.
-const FILES_PER_PROCESS: u64 = 3;
-
-/// Which witnesses speak. One that is switched off still does what the run needs of it (orphans are reaped, fakes are told how to
-/// behave), but nothing that it sees becomes an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Switches {
-    /// PID 1 or subreaper, and pidfds.
-    pub reaper: bool,
-    /// The process table.
-    pub table: bool,
-    /// The control socket.
-    pub control: bool,
-    /// The environment cookie.
-    pub cookie: bool,
-    /// The portable process table.
-    pub portable: bool,
-}
-
-impl Default for Switches {
-    fn default() -> Self {
-        Self {
-            reaper: true,
-            table: true,
-            control: true,
-            cookie: true,
-            portable: true,
-        }
-    }
-}
-
-impl Switches {
-    /// Whether this source speaks; sources that are no witnesses always do.
-    pub const fn speaks(&self, source: Source) -> bool {
-        match source {
-            Source::Reaper => self.reaper,
-            Source::Table => self.table,
-            Source::Control => self.control,
-            Source::Cookie => self.cookie,
-            Source::Portable => self.portable,
-            Source::Run | Source::Driver => true,
-        }
-    }
-
-    /// The witnesses that speak, for the facts of a run.
-    pub fn sources(&self) -> Vec<Source> {
-        [
-            Source::Reaper,
-            Source::Table,
-            Source::Portable,
-            Source::Control,
-            Source::Cookie,
-        ]
-        .into_iter()
-        .filter(|source| self.speaks(*source))
-        .collect()
-    }
-}
-
-/// The role of a process by its command line, where the adapter names one.
-pub type RoleOf = Box<dyn Fn(&str) -> Option<Role>>;
-/// How a fake behaves: asked at its hello with the session that it inherited, if any, and again once it serves one.
-pub type BehaviourOf = Box<dyn FnMut(Option<&str>) -> Behaviour>;
-
-/// What the witnesses need to know.
-pub struct Settings {
-    /// Which processes are the run's.
-    pub scope: Scope,
-    /// The host's `/proc`, where the run has its own: gives the pids that the user's `ps` shows.
-    pub host_proc: Option<OwnedFd>,
-    /// The time between two samples.
-    pub tick: Span,
-    /// Which witnesses speak.
-    pub switches: Switches,
-    /// The value of [`COOKIE_VARIABLE`] in this run's processes, where it was set.
-    pub cookie: Option<String>,
-    /// The folder of the control socket: made with mode 0700, or found so. None: no control socket, as when a live daemon is watched.
-    pub control_folder: Option<PathBuf>,
-    /// The role of a process by its command line, where the adapter names one.
-    pub role: RoleOf,
-    /// How a fake behaves: asked at its hello with the session that it inherited, if any, and again once it serves one.
-    pub behaviour: BehaviourOf,
-}
-
-/// Why the witnesses cannot do their work.
-#[derive(Debug)]
-pub enum WitnessError {
-    /// The process table cannot be read.
-    Table(io::Error),
-    /// The ends of processes cannot be waited for.
-    Endings(io::Error),
-    /// The control socket cannot be opened.
-    Control {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
-    /// The process that was started cannot be watched.
-    Started {
-        /// Its pid.
-        pid: u32,
-        /// Why.
-        cause: io::Error,
-    },
-    /// Too few files may be open for so many processes.
-    Files {
-        /// The processes that may live at once.
-        processes: u64,
-        /// The files that they need.
-        required: u64,
-        /// The files that are allowed.
-        allowed: u64,
-    },
-}
-
-impl fmt::Display for WitnessError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Table(cause) => write!(f, "the process table cannot be read: {cause}"),
-            Self::Endings(cause) => {
-                write!(f, "the ends of processes cannot be waited for: {cause}")
-            }
-            Self::Control { path, cause } => {
-                write!(
-                    f,
-                    "control socket {} cannot be opened: {cause}",
-                    path.display()
-                )
-            }
-            Self::Started { pid, cause } => {
-                write!(f, "process {pid}, just started, cannot be watched: {cause}")
-            }
-            Self::Files {
-                processes,
-                required,
-                allowed,
-            } => write!(
-                f,
-                "{processes} processes need {required} open files ({FILES_PER_PROCESS} for each, {FILES_OF_ITS_OWN} for the harness), and \
-                 the hard limit is {allowed}: raise it (`ulimit -Hn`) or plan fewer sessions"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for WitnessError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Table(cause)
-            | Self::Endings(cause)
-            | Self::Control { cause, .. }
-            | Self::Started { cause, .. } => Some(cause),
-            Self::Files { .. } => None,
-        }
-    }
-}
-
-/// The open files that the harness needs while so many processes live.
-pub const fn required_files(processes: u64) -> u64 {
-    FILES_OF_ITS_OWN + FILES_PER_PROCESS * processes
-}
-
-/// The open files that this process may ever have: the hard limit, to which the inner process raises itself.
-pub fn allowed_files() -> u64 {
-    use nix::sys::resource::{Resource, getrlimit};
-    getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(_, hard)| hard)
-}
-
-/// Checks that this process may open enough files for so many processes. The soft limit should have been raised before.
-pub fn check_files(processes: u64) -> Result<(), WitnessError> {
-    use nix::sys::resource::{Resource, getrlimit};
-    let required = required_files(processes);
-    match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok((allowed, _)) if allowed < required => Err(WitnessError::Files {
-            processes,
-            required,
-            allowed,
-        }),
-        // A limit that cannot be asked for will speak for itself.
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
 
 /// What watching has cost so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -298,7 +111,10 @@ impl Witnesses {
         .map_err(WitnessError::Endings)?;
         let shared = Rc::new(Shared::new(roll, emitter.clone(), switches));
         let sampler = table::Sampler::new(tick).map_err(WitnessError::Table)?;
-        let mut tasks = vec![reaper::reap_children(&shared).map_err(WitnessError::Endings)?];
+        let mut tasks = vec![
+            reaper::reap_children(&shared).map_err(WitnessError::Endings)?,
+            tokio::task::spawn_local(shared::hand_over(Rc::downgrade(&shared))),
+        ];
         // A reaper that is switched off goes on reaping, and leaves the noticing of endings to the table.
         if switches.reaper {
             tasks.push(reaper::watch_endings(&shared));
@@ -366,11 +182,10 @@ impl Witnesses {
         sent
     }
 
-    /// As [`Witnesses::signal`], for a caller that cannot wait: the fact about it is handed over a moment later.
-    pub fn signal_soon(self: &Rc<Self>, process: ProcessIdentity, signal: i32) -> io::Result<bool> {
+    /// As [`Witnesses::signal`], for a caller that cannot wait until the fact about it is handed over.
+    pub fn signal_soon(&self, process: ProcessIdentity, signal: i32) -> io::Result<bool> {
         let sent = self.shared.roll.borrow_mut().signal(process, signal);
-        let shared = Rc::clone(&self.shared);
-        tokio::task::spawn_local(async move { shared.flush().await });
+        self.shared.hand_over_soon();
         sent
     }
 
@@ -412,82 +227,12 @@ impl Witnesses {
         for task in self.tasks.borrow_mut().drain(..) {
             task.abort();
         }
-        self.shared.connections.borrow_mut().clear();
+        self.shared.close();
     }
 }
 
 impl Drop for Witnesses {
     fn drop(&mut self) {
         self.stop_tasks();
-    }
-}
-
-/// What the tasks of the witnesses share.
-struct Shared {
-    roll: RefCell<Roll>,
-    emitter: Emitter,
-    switches: Switches,
-    /// Held while facts are handed over, so that they leave in their order even when the recorder is slow.
-    handing_over: tokio::sync::Mutex<()>,
-    changed: tokio::sync::Notify,
-    /// The task of each control connection, by a number of its own.
-    connections: RefCell<BTreeMap<u64, AbortOnDrop>>,
-}
-
-/// A task that ends with this value.
-struct AbortOnDrop(JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl Shared {
-    fn new(roll: Roll, emitter: Emitter, switches: Switches) -> Self {
-        Self {
-            roll: RefCell::new(roll),
-            emitter,
-            switches,
-            handing_over: tokio::sync::Mutex::new(()),
-            changed: tokio::sync::Notify::new(),
-            connections: RefCell::default(),
-        }
-    }
-
-    /// The moment of the run that is now.
-    fn now(&self) -> RunTime {
-        self.emitter.clock().now()
-    }
-
-    /// A future that is ready after the next change; changes count from the call on, not from the first poll.
-    fn changed(&self) -> impl Future<Output = ()> {
-        let mut notified = Box::pin(self.changed.notified());
-        notified.as_mut().enable();
-        notified
-    }
-
-    /// Hands every fact that was learned to the recorder, in order; waits while that one is busy.
-    async fn flush(&self) {
-        if self.roll.borrow_mut().take_news() {
-            self.changed.notify_waiters();
-        }
-        let _order = self.handing_over.lock().await;
-        loop {
-            let Some(fact) = self.roll.borrow_mut().facts.pop_front() else {
-                return;
-            };
-            self.emitter
-                .of(fact.source)
-                .emit_at(fact.at, fact.event)
-                .await;
-        }
-    }
-
-    /// Says that a witness knows less than it should.
-    async fn failed(&self, witness: Source, reason: String) {
-        let event = EventKind::WitnessFailed { witness, reason };
-        self.roll.borrow_mut().learn(witness, event);
-        self.flush().await;
     }
 }

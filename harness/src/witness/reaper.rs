@@ -13,7 +13,6 @@ use tokio::task::{JoinHandle, spawn_local};
 use super::Shared;
 use super::roll::{Look, Roll};
 use crate::platform;
-use crate::process::ProcessIdentity;
 use crate::timeline::event::Source;
 
 /// Reaps every child of this process, those that have ended already first.
@@ -46,17 +45,12 @@ pub(super) fn reap_children(shared: &Rc<Shared>) -> io::Result<JoinHandle<()>> {
 /// Reaps what waits for it now. A process that nobody knew is looked at while it still is a zombie.
 pub(super) fn reap_all(roll: &mut Roll) -> io::Result<()> {
     while let Some(pid) = platform::dead_child()? {
-        let process = match roll.look(pid, Source::Reaper) {
-            Ok(Look::Ours(process)) => Some(process),
-            // A child of the harness that is not the run's, or one that cannot be looked at: it is reaped all the same.
-            Ok(Look::Stranger | Look::Gone) | Err(_) => None::<ProcessIdentity>,
-        };
-        if process.is_some() {
-            roll.look_for_end(pid, Source::Reaper)?;
-        }
+        let look = roll.look(pid, Source::Reaper);
         let exit = platform::reap(pid)?;
-        if let Some(process) = process {
-            roll.reaped(process, exit);
+        match look {
+            Ok(Look::Ours(process)) => roll.reaped(process, exit),
+            // A child of the harness that is not the run's, or one that cannot be looked at: it is reaped all the same.
+            Ok(Look::Stranger | Look::Gone) | Err(_) => {}
         }
     }
     Ok(())

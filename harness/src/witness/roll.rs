@@ -3,10 +3,13 @@
 //! No witness keeps a list of its own. Whoever meets a pid asks the roll, which looks at the process, decides whether it belongs to
 //! the run, holds it open, and says so; whoever learns of an end tells the roll, which says so once.
 
+mod sampling;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 
+use fake_claude::quantity::Span;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -14,11 +17,14 @@ use super::{Overhead, RoleOf, Switches};
 use crate::clock::Clock;
 use crate::platform::{self, Endings, Exit, HostPids, ShortName, Stat, Watched};
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
-use crate::timeline::event::{EventKind, Source, WorkerResources};
+use crate::timeline::event::{EventKind, Isolation, Source, WorkerResources};
 use crate::units::RunTime;
 
 /// How many ancestors are asked before a process counts as a stranger.
 const ANCESTORS: usize = 64;
+/// A process that the table finds between fork and exec is announced when it has its name, or after this time: then it is a fork of its
+/// parent that means to stay one.
+const FORK_TO_EXEC: Span = Span::from_millis(200);
 /// After how many ticks a stranger's pid is looked at again: it may have been given to a process of the run meanwhile.
 const STRANGER_TICKS: u64 = 20;
 
@@ -29,6 +35,17 @@ pub enum Scope {
     Everything,
     /// Those that descend from this pid. The pid itself belongs to them unless it is the harness's own.
     DescendantsOf(u32),
+}
+
+impl Scope {
+    /// The scope of an inner process behind these walls.
+    pub fn behind(isolation: Isolation) -> Self {
+        if isolation.pid_namespace {
+            Self::Everything
+        } else {
+            Self::DescendantsOf(std::process::id())
+        }
+    }
 }
 
 /// Counts of one moment.
@@ -76,10 +93,10 @@ struct Known {
     watched: Watched,
     /// The moment of its first sight, and who had it.
     seen: (RunTime, Source),
-    /// Whether it was announced. One that looks exactly like its parent may stand between fork and exec, and waits a tick for its name.
+    /// Whether it was announced. One that has not settled yet waits for its name.
     announced: bool,
     exited: bool,
-    name: ShortName,
+    has_executed: bool,
     command: String,
     pgid: u32,
     sid: u32,
@@ -117,8 +134,8 @@ pub(super) struct Roll {
     view: View,
     /// Whether anything changed since the last time somebody asked.
     news: bool,
-    /// Pids that a pass over the table found to be gone; kept for its memory alone.
-    vanished: Vec<u32>,
+    /// Pids that a pass over the table has to look at more closely; kept for its memory alone.
+    to_look_at: Vec<u32>,
 }
 
 impl Roll {
@@ -151,7 +168,7 @@ impl Roll {
             sampling: Overhead::default(),
             view: View::default(),
             news: false,
-            vanished: Vec::new(),
+            to_look_at: Vec::new(),
         })
     }
 
@@ -188,11 +205,6 @@ impl Roll {
         std::mem::take(&mut self.news)
     }
 
-    /// Who has this pid on the roll.
-    pub(super) fn identity(&self, pid: u32) -> Option<ProcessIdentity> {
-        self.known.get(&pid).map(|known| known.watched.process())
-    }
-
     /// The RSS of a process now, in bytes.
     pub(super) fn rss_bytes(&self, process: ProcessIdentity) -> Option<u64> {
         let known = self.known.get(&process.pid)?;
@@ -211,6 +223,11 @@ impl Roll {
     /// Every process on the roll, zombies included.
     pub(super) fn identities(&self) -> impl Iterator<Item = ProcessIdentity> {
         self.known.values().map(|known| known.watched.process())
+    }
+
+    /// Whether nobody lives and nobody waits to be waited for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
     }
 
     pub(super) fn view(&self) -> View {
@@ -286,11 +303,6 @@ impl Roll {
         self.strangers.remove(&pid);
         self.endings.get_ref().add(&watched)?;
         let command = platform::command(pid, &stat.name);
-        let may_be_between_fork_and_exec = source == Source::Table
-            && self
-                .known
-                .get(&stat.ppid)
-                .is_some_and(|parent| parent.name == stat.name && parent.command == command);
         self.known.insert(
             pid,
             Known {
@@ -298,7 +310,7 @@ impl Roll {
                 seen: (self.clock.now(), source),
                 announced: false,
                 exited: false,
-                name: stat.name,
+                has_executed: stat.has_executed,
                 command,
                 pgid: stat.pgid,
                 sid: stat.sid,
@@ -308,7 +320,7 @@ impl Roll {
         );
         self.view.seen += 1;
         self.stir();
-        if !may_be_between_fork_and_exec {
+        if source != Source::Table || self.has_settled(pid) {
             self.announce(pid);
         }
         Ok(Look::Ours(stat.process))
@@ -354,6 +366,32 @@ impl Roll {
         Ok(false)
     }
 
+    /// Whether a process is what it was started to be: not between fork and exec, where it has its parent's name, and not in the midst
+    /// of an exec, where it has none.
+    fn has_settled(&self, pid: u32) -> bool {
+        self.known.get(&pid).is_none_or(|known| {
+            (known.has_executed && !known.command.starts_with('['))
+                || known.exited
+                || known.row.state == ProcessState::Zombie
+                || self.clock.now().since(known.seen.0) > FORK_TO_EXEC
+        })
+    }
+
+    /// Announces a process that had not settled at first sight, if it has by now.
+    fn look_again(&mut self, pid: u32) -> io::Result<()> {
+        if let Some(known) = self.known.get_mut(&pid)
+            && let Some(stat) = known.watched.stat()?
+            && stat.state != ProcessState::Zombie
+        {
+            known.has_executed = stat.has_executed;
+            known.command = platform::command(pid, &stat.name);
+        }
+        if self.has_settled(pid) {
+            self.announce(pid);
+        }
+        Ok(())
+    }
+
     /// Says that a process was seen, its parent before it.
     pub(super) fn announce(&mut self, pid: u32) {
         let Some(known) = self.known.get_mut(&pid).filter(|known| !known.announced) else {
@@ -366,12 +404,8 @@ impl Roll {
             return;
         };
         let process = known.watched.process();
-        // By now it may have become what it was started to be.
-        if let Ok(Some(stat)) = known.watched.stat()
-            && stat.state != ProcessState::Zombie
-        {
-            known.name = stat.name;
-            known.command = platform::command(pid, &stat.name);
+        // It may have made a session of its own since the first look.
+        if let Ok(Some(stat)) = known.watched.stat() {
             (known.pgid, known.sid) = (stat.pgid, stat.sid);
         }
         let (at, source) = known.seen;
@@ -433,23 +467,25 @@ impl Roll {
             return Ok(());
         };
         match known.watched.stat()? {
-            Some(stat) if stat.state == ProcessState::Zombie => self.exited(pid),
+            Some(stat) if stat.state == ProcessState::Zombie => self.exited(pid, None),
             Some(_) => {}
             None => self.gone(pid, source),
         }
         Ok(())
     }
 
-    /// Says that a process ended, once.
-    fn exited(&mut self, pid: u32) {
+    /// Says that a process ended, once: as whoever waited for it knows, or else as the kernel tells others.
+    fn exited(&mut self, pid: u32, exit: Option<Exit>) {
         self.announce(pid);
         let Some(known) = self.known.get_mut(&pid).filter(|known| !known.exited) else {
             return;
         };
         known.exited = true;
         let process = known.watched.process();
-        let exit = known.watched.exit();
-        self.set_exit(process, exit);
+        let exit = exit.unwrap_or_else(|| known.watched.exit());
+        if let Some(unknown @ None) = self.started.get_mut(&process) {
+            *unknown = Some(exit);
+        }
         self.view.exited += 1;
         self.stir();
         let event = EventKind::ProcessExited {
@@ -462,7 +498,7 @@ impl Roll {
 
     /// Takes a process off the roll: it ended and was waited for.
     pub(super) fn gone(&mut self, pid: u32, source: Source) {
-        self.exited(pid);
+        self.exited(pid, None);
         if let Some(known) = self.known.remove(&pid) {
             let process = known.watched.process();
             self.stir();
@@ -472,10 +508,9 @@ impl Roll {
 
     /// Says that the harness itself has waited for a process, and takes it off the roll.
     pub(super) fn reaped(&mut self, process: ProcessIdentity, exit: Exit) {
+        self.exited(process.pid, Some(exit));
         // What was started here is waited for here anyway; only for orphans is it news.
-        if self.started.contains_key(&process) {
-            self.set_exit(process, exit);
-        } else {
+        if !self.started.contains_key(&process) {
             self.view.reaped += 1;
             let event = EventKind::ProcessReaped {
                 process,
@@ -484,122 +519,6 @@ impl Roll {
             };
             self.learn(Source::Reaper, event);
         }
-        if self.identity(process.pid) == Some(process) {
-            self.gone(process.pid, Source::Reaper);
-        }
+        self.gone(process.pid, Source::Reaper);
     }
-
-    fn set_exit(&mut self, process: ProcessIdentity, exit: Exit) {
-        if let Some(known) = self.started.get_mut(&process)
-            && known.is_none_or(|known| !known.is_known())
-        {
-            *known = Some(exit);
-            self.news = true;
-        }
-    }
-
-    /// Compares the roll with the pids of the table: who is gone goes, who is new comes.
-    pub(super) fn compare(&mut self, pids: &[u32]) -> io::Result<()> {
-        let mut vanished = std::mem::take(&mut self.vanished);
-        vanished.clear();
-        for (pid, known) in &mut self.known {
-            match known.watched.stat()? {
-                Some(stat) => {
-                    let row = stat.row(self.page_size);
-                    let is_worker = self.worker == Some(stat.process);
-                    known.changed |= differs(&known.row, &row, is_worker);
-                    known.row = row;
-                    known.name = stat.name;
-                    known.pgid = stat.pgid;
-                    known.sid = stat.sid;
-                    if is_worker {
-                        self.view.worker = Some(WorkerResources {
-                            rss_bytes: row.rss_bytes,
-                            files: None,
-                            threads: Some(stat.threads).filter(|threads| *threads > 0),
-                        });
-                    }
-                    if !known.announced || (row.state == ProcessState::Zombie && !known.exited) {
-                        vanished.push(*pid);
-                    }
-                }
-                None => vanished.push(*pid),
-            }
-        }
-        for &pid in &vanished {
-            self.announce(pid);
-            self.look_for_end(pid, Source::Table)?;
-        }
-        self.vanished = vanished;
-        self.strangers
-            .retain(|pid, _| pids.binary_search(pid).is_ok());
-        for &pid in pids {
-            if !self.known.contains_key(&pid) && pid != self.own_pid && !self.still_strange(pid)? {
-                self.look(pid, Source::Table)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a pid is a stranger's that was looked at lately, or looks the same again.
-    fn still_strange(&mut self, pid: u32) -> io::Result<bool> {
-        let tick = self.sampling.ticks;
-        let Some(stranger) = self.strangers.get_mut(&pid) else {
-            return Ok(false);
-        };
-        if stranger.look_again > tick {
-            return Ok(true);
-        }
-        stranger.look_again = tick + STRANGER_TICKS;
-        let start_time = stranger.start_time;
-        Ok(platform::stat_of(pid)?.is_some_and(|stat| stat.process.start_time == start_time))
-    }
-
-    /// The sample of the pass that was just made. With `count_files` the worker's open files are counted.
-    pub(super) fn sample(
-        &mut self,
-        late: fake_claude::quantity::Span,
-        count_files: bool,
-    ) -> EventKind {
-        let mut children = 0;
-        let mut rss_bytes = 0;
-        let mut changed = Vec::new();
-        let mut worker = None;
-        for known in self.known.values_mut().filter(|known| known.announced) {
-            let living = known.row.state != ProcessState::Zombie;
-            if self.worker == Some(known.row.process) {
-                worker = self.view.worker.filter(|_| living);
-            } else if living {
-                children += 1;
-                rss_bytes += known.row.rss_bytes;
-            }
-            if std::mem::take(&mut known.changed) {
-                changed.push(known.row);
-            }
-        }
-        if let (Some(resources), Some(process), true) = (&mut worker, self.worker, count_files) {
-            resources.files = platform::open_file_count(process.pid);
-        }
-        self.view.rss_bytes = rss_bytes;
-        self.view.worker = worker;
-        EventKind::Sampled {
-            late,
-            children,
-            rss_bytes,
-            worker,
-            changed,
-        }
-    }
-}
-
-/// Whether a row says something new. Running and asleep are one: a busy process alternates all the time, and nobody asks. The worker's
-/// RSS stands in every sample anyway.
-fn differs(before: &ProcessRow, now: &ProcessRow, is_worker: bool) -> bool {
-    let settled = |state| match state {
-        ProcessState::Running => ProcessState::Sleeping,
-        other => other,
-    };
-    settled(before.state) != settled(now.state)
-        || before.ppid != now.ppid
-        || (before.rss_bytes != now.rss_bytes && !is_worker)
 }

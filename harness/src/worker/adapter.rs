@@ -72,6 +72,12 @@ pub struct Adapter {
     /// How the worker's own timers can be divided; absent: they cannot.
     #[serde(default)]
     pub time_scale: Option<TimeScaling>,
+    /// After which silence the worker itself ends the claude of a session; absent: never.
+    #[serde(default)]
+    pub idle_limit: Option<Span>,
+    /// How many sessions may have a live claude at once before the worker refuses or drops work; absent: any number.
+    #[serde(default)]
+    pub live_sessions: Option<u32>,
     /// What must be there before the worker can start.
     #[serde(default)]
     pub needs: Needs,

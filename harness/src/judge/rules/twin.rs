@@ -78,4 +78,17 @@ mod tests {
             "pass",
         );
     }
+
+    #[test]
+    fn a_short_overlap_is_none() {
+        check(
+            &format!(
+                "{START}
+                3s seen 11 parent 5; 3s hello 11 primary; 3.1s serves 11 s1; 3.5s bye 10 done; 3.5s exited 10; 3.5s gone 10
+                1s..6s tick; 6s end s1 complete; 6.1s bye 11 eof; 6.2s exited 11; 6.2s gone 11; 6.3s..8s tick
+                8s load; 8s drained quiet; 8s grace; 9s over"
+            ),
+            "pass",
+        );
+    }
 }
