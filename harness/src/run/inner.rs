@@ -7,35 +7,32 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use fake_claude::behaviour::Behaviour;
 use fake_claude::quantity::Span;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{interval, sleep, timeout};
 
+use super::following::{Followed, Following};
+use super::given::{behaviour_of, strike, system};
 use super::order::{Order, Progress, Told};
-use super::rest::Rest;
 use crate::clock::Clock;
 use crate::driver::{self, Drain, Driver, Schedule};
 use crate::emitter::{self, Emitter};
+use crate::isolation::UserLimits;
 use crate::isolation::inner::{Adopted, Command, ToOuter, adopt};
-use crate::isolation::{UserLimits, die_with_parent};
-use crate::judge::{Expectations, Judge};
+use crate::judge::Expectations;
 use crate::platform;
 use crate::recording::Recorder;
-use crate::scenario::{Fault, FaultKind, Scenario};
-use crate::timeline::event::{Event, EventKind, Isolation, RunFacts, Source};
-use crate::units::RunTime;
+use crate::scenario::Scenario;
+use crate::timeline::event::{EventKind, Isolation, RunFacts, Source};
 use crate::witness::{self, Scope, Settings, Switches, Witnesses};
 use crate::worker::http::Client;
-use crate::worker::{Exit, Life, Place, RunFolder, System, Worker};
+use crate::worker::{Life, Place, RunFolder, Worker};
 
 /// How often the outer process hears how the run goes.
 const TELL_EVERY: Duration = Duration::from_millis(250);
@@ -173,61 +170,6 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
 
 fn failed(what: &str, error: &dyn Display) -> Ended {
     Ended::Failed(format!("{what}: {error}"))
-}
-
-/// What is followed while facts pass by.
-struct Followed {
-    rest: Rest,
-    live: Judge,
-    expectations: Expectations,
-}
-
-/// The task through which every fact passes on its way to the recorder.
-struct Following {
-    state: Rc<RefCell<Followed>>,
-    task: JoinHandle<()>,
-}
-
-impl Following {
-    fn start(
-        mut facts: mpsc::Receiver<Event>,
-        recorder: mpsc::Sender<Event>,
-        expectations: Expectations,
-    ) -> Self {
-        let live = Judge::new(&expectations);
-        let state = Rc::new(RefCell::new(Followed {
-            rest: Rest::default(),
-            live,
-            expectations,
-        }));
-        let followed = Rc::clone(&state);
-        let task = spawn_local(async move {
-            while let Some(event) = facts.recv().await {
-                followed.borrow_mut().see(&event);
-                if recorder.send(event).await.is_err() {
-                    // The recorder is gone and says why itself; whoever emits must still not wait for ever.
-                    while facts.recv().await.is_some() {}
-                }
-            }
-        });
-        Self { state, task }
-    }
-
-    async fn finish(self) {
-        // A panic in it is a bug of ours that the recording shows by its missing end.
-        let _ = self.task.await;
-    }
-}
-
-impl Followed {
-    fn see(&mut self, event: &Event) {
-        let grace_ends = match &event.event {
-            EventKind::SessionEnded { end, .. } => event.at + self.expectations.grace_after(*end),
-            _ => RunTime::START,
-        };
-        self.rest.see(event, grace_ends);
-        self.live.see(event);
-    }
 }
 
 /// Why a phase of a run ended before its time.
@@ -590,81 +532,5 @@ impl Run {
             task.abort();
         }
         self.witnesses.close().await;
-    }
-}
-
-/// The planned faults, in their order.
-async fn strike(worker: Rc<Worker>, mut faults: Vec<Fault>, scale: f64) {
-    faults.sort_by_key(|fault| fault.at);
-    let mut passed = Span::ZERO;
-    for fault in faults {
-        let at = fault.at.divided(scale);
-        sleep(Duration::from_nanos(
-            at.as_nanos().saturating_sub(passed.as_nanos()),
-        ))
-        .await;
-        passed = at;
-        // What a fault does to the worker is seen by the witnesses; that it could not be done, by its absence.
-        let _ = match fault.what {
-            FaultKind::Sigterm => worker.strike(libc::SIGTERM).await,
-            FaultKind::Sigkill => worker.strike(libc::SIGKILL).await,
-            FaultKind::Restart => worker.restart().await,
-        };
-    }
-}
-
-/// How the fake of a session behaves.
-fn behaviour_of(
-    scenario: &Scenario,
-    schedule: &Rc<Schedule>,
-) -> Box<dyn FnMut(Option<&str>) -> Behaviour> {
-    let scale = scenario.run.time_scale;
-    let base = scenario.claude.clone().scaled(scale);
-    let mixed: Vec<_> = scenario
-        .mix
-        .iter()
-        .map(|mix| mix.behaviour.clone().scaled(scale))
-        .collect();
-    let schedule = Rc::clone(schedule);
-    Box::new(move |session| {
-        let mix = session
-            .and_then(|session| schedule.mix_of(session))
-            .and_then(|index| mixed.get(index));
-        mix.unwrap_or(&base).clone()
-    })
-}
-
-/// What the worker asks of the operating system, answered by the witnesses.
-fn system(witnesses: &Rc<Witnesses>, clock: Clock, user_limits: UserLimits) -> System {
-    let own_pid = std::process::id();
-    let (identity, exit, signal) = (
-        Rc::clone(witnesses),
-        Rc::clone(witnesses),
-        Rc::clone(witnesses),
-    );
-    System {
-        before_exec: Arc::new(move || {
-            user_limits.restore()?;
-            die_with_parent(own_pid)
-        }),
-        identity: Rc::new(move |pid| {
-            let process = identity.started(pid).map_err(io::Error::other)?;
-            identity.set_worker(process);
-            Ok(process)
-        }),
-        exit: Rc::new(move |process| {
-            let (tell, told) = watch::channel(None);
-            let witnesses = Rc::clone(&exit);
-            spawn_local(async move {
-                let end = witnesses.exit_of(process).await;
-                tell.send_replace(Some(Exit {
-                    at: clock.now(),
-                    code: end.code,
-                    signal: end.signal,
-                }));
-            });
-            told
-        }),
-        signal: Rc::new(move |process, number| signal.signal_soon(process, number)),
     }
 }

@@ -4,6 +4,8 @@
 //! the worker, the driver, the witnesses and the recorder. When the inner one has ended, [`judged`] reads the recording back from
 //! disk and judges it: there is no second way to a verdict.
 
+mod following;
+mod given;
 mod inner;
 pub mod judged;
 mod order;

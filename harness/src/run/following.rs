@@ -1,0 +1,72 @@
+//! The task through which every fact passes on its way to the recorder.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_local};
+
+use super::rest::Rest;
+use crate::judge::{Expectations, Judge};
+use crate::timeline::event::{Event, EventKind};
+use crate::units::RunTime;
+
+/// What is followed while facts pass by.
+pub struct Followed {
+    /// Who owes work, and when something last happened.
+    pub rest: Rest,
+    /// The judge of what was seen so far, for the progress line alone.
+    pub live: Judge,
+    expectations: Expectations,
+}
+
+/// The task through which every fact passes on its way to the recorder.
+pub struct Following {
+    /// What is followed.
+    pub state: Rc<RefCell<Followed>>,
+    task: JoinHandle<()>,
+}
+
+impl Following {
+    /// Starts to pass facts on.
+    pub fn start(
+        mut facts: mpsc::Receiver<Event>,
+        recorder: mpsc::Sender<Event>,
+        expectations: Expectations,
+    ) -> Self {
+        let live = Judge::new(&expectations);
+        let state = Rc::new(RefCell::new(Followed {
+            rest: Rest::default(),
+            live,
+            expectations,
+        }));
+        let followed = Rc::clone(&state);
+        let task = spawn_local(async move {
+            while let Some(event) = facts.recv().await {
+                followed.borrow_mut().see(&event);
+                if recorder.send(event).await.is_err() {
+                    // The recorder is gone and says why itself; whoever emits must still not wait for ever.
+                    while facts.recv().await.is_some() {}
+                }
+            }
+        });
+        Self { state, task }
+    }
+
+    /// Waits until every emitter is gone and the last fact was passed on.
+    pub async fn finish(self) {
+        // A panic in it is a bug of ours that the recording shows by its missing end.
+        let _ = self.task.await;
+    }
+}
+
+impl Followed {
+    fn see(&mut self, event: &Event) {
+        let grace_ends = match &event.event {
+            EventKind::SessionEnded { end, .. } => event.at + self.expectations.grace_after(*end),
+            _ => RunTime::START,
+        };
+        self.rest.see(event, grace_ends);
+        self.live.see(event);
+    }
+}
