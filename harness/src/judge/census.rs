@@ -324,8 +324,8 @@ impl Census {
             } => {
                 life.spoke = true;
                 life.role = Some(*role);
-                // A command line that was read in the middle of an exec is empty, and the kernel's short name stands in brackets for it.
-                if life.command.is_empty() || life.command.starts_with('[') {
+                // What the table read may be its parent's command line, or nothing, in the middle of an exec; its own word is right.
+                if !argv.is_empty() {
                     life.command = argv.join(" ").chars().take(400).collect();
                 }
                 life.parent(at, *ppid);

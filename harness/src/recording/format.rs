@@ -15,6 +15,7 @@
 //! | `manifest.json` | [`Manifest`], written first |
 //! | `scenario.toml` | the scenario as it was run, changes of the command line included |
 //! | `adapter.toml` | the adapter as it was used |
+//! | `overhead.json` | [`Overhead`], written last; absent when the run was cut off |
 //! | `events.jsonl` | one [`Event`](crate::timeline::event::Event) per line; the last is `run_ended` unless the run was cut off |
 
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,8 @@ pub const MANIFEST: &str = "manifest.json";
 pub const SCENARIO: &str = "scenario.toml";
 /// The file of the adapter's text.
 pub const ADAPTER: &str = "adapter.toml";
+/// The file of what watching cost.
+pub const OVERHEAD: &str = "overhead.json";
 /// The file of the events.
 pub const EVENTS: &str = "events.jsonl";
 
@@ -60,4 +63,11 @@ pub struct Manifest {
     pub cores: u32,
     /// The command that runs this again.
     pub again: String,
+}
+
+/// What watching cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overhead {
+    /// Processor time of the inner process, in milliseconds: driver, witnesses and recorder together.
+    pub cpu_ms: u64,
 }

@@ -4,6 +4,6 @@ pub mod format;
 pub mod reader;
 pub mod writer;
 
-pub use format::Manifest;
+pub use format::{Manifest, Overhead};
 pub use reader::{Events, Recording, RecordingError};
-pub use writer::Recorder;
+pub use writer::{Recorder, write_overhead};

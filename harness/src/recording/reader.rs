@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use super::format::{ADAPTER, EVENTS, MAJOR, MANIFEST, Manifest, SCENARIO};
+use super::format::{ADAPTER, EVENTS, MAJOR, MANIFEST, Manifest, OVERHEAD, Overhead, SCENARIO};
 use crate::timeline::event::Event;
 
 /// Why a recording cannot be read.
@@ -73,6 +73,8 @@ pub struct Recording {
     pub scenario: String,
     /// The adapter's text as it was used; empty when it was lost.
     pub adapter: String,
+    /// What watching cost; none when the run was cut off.
+    pub overhead: Option<Overhead>,
 }
 
 impl Recording {
@@ -109,6 +111,9 @@ impl Recording {
         Ok(Self {
             scenario: read(SCENARIO)?,
             adapter: read(ADAPTER).unwrap_or_default(),
+            overhead: read(OVERHEAD)
+                .ok()
+                .and_then(|text| serde_json::from_str(&text).ok()),
             folder,
             manifest,
         })

@@ -7,7 +7,7 @@ use std::thread;
 
 use tokio::sync::{mpsc, watch};
 
-use super::format::{ADAPTER, EVENTS, MANIFEST, Manifest, SCENARIO};
+use super::format::{ADAPTER, EVENTS, MANIFEST, Manifest, OVERHEAD, Overhead, SCENARIO};
 use crate::timeline::event::Event;
 
 /// The one owner of the recording's file and of the sequence numbers. It has a thread of its own, so that a slow disk delays no
@@ -66,6 +66,15 @@ impl Recorder {
             .join()
             .unwrap_or_else(|_| Err(io::Error::other("the recorder's thread ended in a panic")))
     }
+}
+
+/// Writes what watching cost beside the events, when all is over.
+///
+/// # Errors
+///
+/// When the file cannot be written.
+pub fn write_overhead(folder: &Path, overhead: Overhead) -> io::Result<()> {
+    fs::write(folder.join(OVERHEAD), serde_json::to_vec(&overhead)?)
 }
 
 /// Takes events until the last emitter is gone. Whenever none waits, all that came is handed to the kernel, which keeps it even if

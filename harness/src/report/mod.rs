@@ -163,6 +163,11 @@ pub struct Overhead {
 }
 
 impl Report {
+    /// The verdict in one sentence, for the message of an assertion.
+    pub fn summary(&self) -> String {
+        sentences::headline(self)
+    }
+
     /// The report of a judgement.
     pub fn new(identity: &RunIdentity, judgement: &Judgement) -> Self {
         let judgement = judgement.clone();

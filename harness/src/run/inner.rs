@@ -27,7 +27,7 @@ use crate::isolation::UserLimits;
 use crate::isolation::inner::{Adopted, Command, ToOuter, adopt};
 use crate::judge::Expectations;
 use crate::platform;
-use crate::recording::Recorder;
+use crate::recording::{Overhead, Recorder, write_overhead};
 use crate::scenario::Scenario;
 use crate::timeline::event::{EventKind, Isolation, RunFacts, Source};
 use crate::witness::{self, Scope, Settings, Switches, Witnesses};
@@ -157,6 +157,10 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
         outer,
     )?;
     let outcome = run.live().await;
+    let cpu = run.witnesses.overhead().processor_time;
+    let overhead = Overhead {
+        cpu_ms: u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX),
+    };
     run.close().await;
     drop(run);
     drop(emitter);
@@ -164,6 +168,8 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
     // Joining waits for the disk alone: every emitter is gone.
     recorder
         .finish()
+        .map_err(|error| failed("the recording could not be finished", &error))?;
+    write_overhead(&recording, overhead)
         .map_err(|error| failed("the recording could not be finished", &error))?;
     outcome
 }

@@ -65,7 +65,7 @@ pub fn judge(
         worker_version: Some(manifest.worker_version.clone()).filter(|version| !version.is_empty()),
         cleanup: manifest.cleanup.clone(),
         command: manifest.again.clone(),
-        cpu_ms: None,
+        cpu_ms: recording.overhead.map(|overhead| overhead.cpu_ms),
     };
     Ok(Judged {
         report: Report::new(&identity, &judge.finish()),
