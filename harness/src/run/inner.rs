@@ -36,8 +36,6 @@ use crate::worker::{Life, Place, RunFolder, Worker};
 
 /// How often the outer process hears how the run goes.
 const TELL_EVERY: Duration = Duration::from_millis(250);
-/// How many claudes of one session may live at once before a run needs more files than it asks for.
-const CLAUDES_OF_A_SESSION: u64 = 4;
 /// The least time that children have to follow their worker, whatever the scale: one or two samples.
 const LEAST_RESIDUE_GRACE: Span = Span::from_millis(300);
 
@@ -225,9 +223,11 @@ impl Run {
             scenario.seed,
             scale,
         ));
-        let per_session = u64::from(scenario.load.prompts).max(1)
-            + CLAUDES_OF_A_SESSION
-            + u64::from(scenario.claude.storm);
+        // What a session leaves if nothing ever ends: a claude for each prompt, and whatever that one starts.
+        let claude = &scenario.claude;
+        let started =
+            u64::from(claude.storm) + u64::from(claude.wrapper) + u64::from(claude.leave.is_some());
+        let per_session = u64::from(scenario.load.prompts) * (1 + started);
         witness::check_files(u64::from(scenario.load.sessions) * per_session)
             .map_err(|error| fail(&error))?;
         let witnesses = Witnesses::start(
