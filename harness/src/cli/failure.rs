@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::exit_code::ExitCode;
 use crate::recording::RecordingError;
+use crate::report::escape::plain;
 use crate::strict_toml::TomlError;
 
 /// A command that failed, with its message and its exit code.
@@ -42,7 +43,7 @@ impl Failure {
 
     /// A file that cannot be read or written.
     pub fn file(path: &Path, cause: &io::Error) -> Self {
-        Self::usage(format_args!("{}: {cause}", path.display()))
+        Self::usage(format_args!("{}: {cause}", plain(&path.to_string_lossy())))
     }
 
     /// Stopped by the user before there was anything to report.

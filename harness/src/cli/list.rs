@@ -7,6 +7,7 @@ use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::output;
 use super::plan::cache;
+use crate::report::escape::plain;
 use crate::scenario::Scenario;
 use crate::worker::installed;
 
@@ -38,8 +39,10 @@ pub fn list(folder: &Path) -> Result<ExitCode, Failure> {
     let mut text = String::new();
     for file in scenario_files(folder)? {
         let content = fs::read_to_string(&file).map_err(|cause| Failure::file(&file, &cause))?;
-        let scenario = Scenario::parse(&file.to_string_lossy(), &content)?;
-        text += &format!("{}\n    {}\n", file.display(), scenario.description);
+        // Neither the name nor the words of a file of somebody else's may control a terminal.
+        let name = plain(&file.to_string_lossy());
+        let scenario = Scenario::parse(&name, &content)?;
+        text += &format!("{name}\n    {}\n", plain(&scenario.description));
     }
     for package in installed(&cache()?) {
         text += &format!("{package}\n    in the cache\n");

@@ -14,7 +14,6 @@ mod progress;
 mod repro;
 mod run;
 
-use std::io;
 use std::process;
 
 use clap::{CommandFactory, Parser};
@@ -53,13 +52,15 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Doctor => doctor::doctor(),
         Command::Schema => output::result(&format!("{:#}\n", schema())),
         Command::Completions { shell } => {
+            // Into memory first: the generator panics where it cannot write, and a reader who has gone is no error.
+            let mut script = Vec::new();
             clap_complete::generate(
                 shell,
                 &mut Arguments::command(),
                 "leak-harness",
-                &mut io::stdout(),
+                &mut script,
             );
-            Ok(ExitCode::Expected)
+            output::result(&String::from_utf8_lossy(&script))
         }
     }
 }

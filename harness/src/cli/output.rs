@@ -1,10 +1,14 @@
 //! Where results and messages go: results alone to stdout, everything else to stderr. A reader who has gone is no error.
+//!
+//! Messages quote what nobody vouches for, such as the names of files and a worker's last words, so what controls a terminal is escaped
+//! in all of them.
 
 use std::fmt;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use super::exit_code::ExitCode;
 use super::failure::Failure;
+use crate::report::escape::plain;
 
 /// Writes a result to stdout.
 pub fn result(text: &str) -> Result<ExitCode, Failure> {
@@ -23,7 +27,12 @@ pub fn result(text: &str) -> Result<ExitCode, Failure> {
 /// Writes a message to stderr.
 pub fn note(message: impl fmt::Display) {
     // Nobody is left to tell when stderr is closed.
-    let _ = writeln!(io::stderr(), "{message}");
+    let _ = writeln!(io::stderr(), "{}", harmless(&message.to_string()));
+}
+
+/// A text of one or more lines, in which nothing controls a terminal.
+fn harmless(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes an error to stderr, with the program's name before it.
@@ -33,7 +42,7 @@ pub fn error(failure: &Failure) {
     } else {
         "leak-harness"
     };
-    note(format_args!("{name}: {failure}"));
+    let _ = writeln!(io::stderr(), "{name}: {}", harmless(&failure.to_string()));
 }
 
 /// Whether a stream is to be coloured: a terminal, and `NO_COLOR` (<https://no-color.org>) does not forbid it.

@@ -12,6 +12,7 @@ use crate::isolation::Wanted;
 use crate::platform;
 use crate::recording::{Manifest, format};
 use crate::report::Report;
+use crate::report::escape::plain;
 use crate::run::{Order, PlaceWanted};
 use crate::scenario::{Scenario, WorkerSettings};
 use crate::worker::{Cache, ResolvedWorker, WorkerError, WorkerSpec, find_program};
@@ -45,7 +46,7 @@ impl ScenarioText {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = fs::read_to_string(path).map_err(|cause| Failure::file(path, &cause))?;
         Ok(Self {
-            file: path.to_string_lossy().into_owned(),
+            file: plain(&path.to_string_lossy()),
             text,
         })
     }

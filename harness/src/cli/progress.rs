@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::output;
 use crate::run::Progress;
 use crate::units;
 
@@ -81,7 +82,7 @@ impl ProgressLine {
                 );
                 *skipped += 1;
                 if line != *last && *skipped >= LINES_SKIP {
-                    eprintln!("{line}");
+                    output::note(&line);
                     *last = line;
                     *skipped = 0;
                 }
@@ -93,8 +94,8 @@ impl ProgressLine {
     /// Says something beside the progress.
     pub fn note(&self, text: &str) {
         match &self.drawing {
-            Drawing::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
-            Drawing::Lines { .. } => eprintln!("{text}"),
+            Drawing::Bar(bar) => bar.suspend(|| output::note(text)),
+            Drawing::Lines { .. } => output::note(text),
             Drawing::Nothing => {}
         }
     }

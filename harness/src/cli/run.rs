@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::output;
 use super::plan::{self, Plan, ScenarioText};
 use super::progress::ProgressLine;
+use crate::report::escape::plain;
 use crate::report::terminal::Style;
 use crate::report::{Report, json, junit, markdown, terminal};
 use crate::run::{self, RunError, Stopped};
@@ -116,7 +117,10 @@ pub fn carry_out(mut plan: Plan, quiet: bool) -> Result<Finished, Failure> {
     let judged = run::judge(&out, &[], plan.known).map_err(Failure::from)?;
     write_reports(&judged.report, &out)?;
     if !quiet {
-        output::note(format_args!("results: {}", plan_relative(&out)));
+        output::note(format_args!(
+            "results: {}",
+            plain(&relative(&out).to_string_lossy())
+        ));
     }
     Ok(Finished {
         report: judged.report,
@@ -125,12 +129,10 @@ pub fn carry_out(mut plan: Plan, quiet: bool) -> Result<Finished, Failure> {
 }
 
 /// A path as the user would write it: relative to the current folder where it lies below.
-fn plan_relative(path: &Path) -> String {
+fn relative(path: &Path) -> &Path {
     let here = std::env::current_dir().ok();
     here.and_then(|here| path.strip_prefix(here).ok())
         .unwrap_or(path)
-        .display()
-        .to_string()
 }
 
 /// Writes every format of a report into a folder.

@@ -69,8 +69,10 @@ impl<'a> Session<'a> {
 
     async fn work(&mut self) -> Result<(), Stall> {
         let cwd = self.driver.cwd.join(self.plan.number.to_string());
-        fs::create_dir_all(&cwd)
-            .map_err(|cause| Stall(format!("its folder {}: {cause}", cwd.display())))?;
+        if self.driver.adapter.session_folders {
+            fs::create_dir_all(&cwd)
+                .map_err(|cause| Stall(format!("its folder {}: {cause}", cwd.display())))?;
+        }
         self.variables.set("session", self.plan.id.as_str());
         self.variables.set("project", self.plan.project.as_str());
         self.variables

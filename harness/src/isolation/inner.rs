@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -100,6 +101,14 @@ pub fn adopt() -> Result<Adopted, IsolationError> {
     })
 }
 
+/// Whether outer is gone. Set before anything is killed for that reason.
+static ORPHANED_NOW: AtomicBool = AtomicBool::new(false);
+
+/// Whether outer is gone, so that whatever ends now is ended by this process and says nothing about the worker.
+pub fn is_orphaned() -> bool {
+    ORPHANED_NOW.load(Ordering::SeqCst)
+}
+
 /// Ends this process, and all that descends from it, when outer is gone: at once, whatever the run is doing. This is the one thread
 /// beside the run's, and only where the kernel does not do the same for PID 1: a run that is stuck must not outlive its outer either.
 fn end_with(stream: &StdStream) -> io::Result<()> {
@@ -110,6 +119,7 @@ fn end_with(stream: &StdStream) -> io::Result<()> {
             // No events are asked for, so only the hang-up is told. An error is as good as one.
             let mut fds = [PollFd::new(lifeline.as_fd(), PollFlags::empty())];
             while poll(&mut fds, PollTimeout::NONE) == Err(Errno::EINTR) {}
+            ORPHANED_NOW.store(true, Ordering::SeqCst);
             // Nobody is left to hear of a failure.
             let _ = tree::end_descendants(&BTreeSet::new());
             exit_orphaned();

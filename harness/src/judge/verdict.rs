@@ -57,6 +57,11 @@ pub(super) fn judge(expectations: &Expectations, findings: &[Finding], doubts: &
             expectations.verdict
         ));
     }
+    // Half a run is nobody's expectation, whatever the half that was seen happens to look like.
+    let half = doubts
+        .iter()
+        .find(|doubt| matches!(doubt, Doubt::Empty | Doubt::CutOff | Doubt::Interrupted));
+    unexpected.extend(half.map(ToString::to_string));
     if let Some(named) = &expectations.findings {
         let found = counts(findings);
         for (rule, expected) in named {
@@ -103,6 +108,20 @@ fn counts_unnamed(expectations: &Expectations, findings: &[Finding]) -> Counts {
 mod tests {
     use super::*;
     use crate::judge::check::{check, check_with, judge, judge_with};
+
+    #[test]
+    fn half_a_run_is_not_as_expected() {
+        let expectations = Expectations {
+            verdict: Verdict::Inconclusive,
+            ..Expectations::default()
+        };
+        let whole = super::judge(&expectations, &[], &[Doubt::Pending { count: 1 }]);
+        assert!(whole.as_expected, "{:?}", whole.unexpected);
+        for doubt in [Doubt::Empty, Doubt::CutOff, Doubt::Interrupted] {
+            let half = super::judge(&expectations, &[], &[doubt]);
+            assert!(!half.as_expected);
+        }
+    }
 
     /// Two sessions whose primaries both leak.
     const LEAK: &str = "

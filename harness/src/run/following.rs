@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::rest::Rest;
+use crate::isolation::inner::is_orphaned;
 use crate::judge::{Expectations, Judge};
 use crate::timeline::event::{Event, EventKind};
 use crate::units::RunTime;
@@ -43,6 +44,11 @@ impl Following {
         let followed = Rc::clone(&state);
         let task = spawn_local(async move {
             while let Some(event) = facts.recv().await {
+                // From then on everything is ended by the harness itself. A recording that is cut off is honest; deaths in it that
+                // nobody seems to have asked for would be laid at the worker's door.
+                if is_orphaned() {
+                    continue;
+                }
                 followed.borrow_mut().see(&event);
                 if recorder.send(event).await.is_err() {
                     // The recorder is gone and says why itself; whoever emits must still not wait for ever.

@@ -45,6 +45,10 @@ const DIALECT: [&str; 10] = [
     "roles",
 ];
 
+const fn yes() -> bool {
+    true
+}
+
 /// How one kind of worker is handled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +76,9 @@ pub struct Adapter {
     /// How the worker's own timers can be divided; absent: they cannot.
     #[serde(default)]
     pub time_scale: Option<TimeScaling>,
+    /// Whether each session gets a folder of its own that exists: some workers write into the folder that `{cwd}` names.
+    #[serde(default = "yes")]
+    pub session_folders: bool,
     /// After which silence the worker itself ends the claude of a session; absent: never.
     #[serde(default)]
     pub idle_limit: Option<Span>,

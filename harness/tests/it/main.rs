@@ -1,4 +1,9 @@
 //! The program as its users meet it, one module for each part.
 
+mod cli;
+// Looks for processes in /proc.
+#[cfg(target_os = "linux")]
+mod end_to_end;
 mod scenario;
+mod support;
 mod tidy;
