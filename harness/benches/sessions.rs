@@ -109,7 +109,7 @@ fn floor(claude: &Path, sessions: u64) -> Duration {
 /// The time from the first session's opening to the last one's end, as the recording has it.
 fn model(folder: &Path, sessions: u64) -> Duration {
     // Below this the run's own start would weigh.
-    let planned = sessions.max(400);
+    let planned = sessions.max(2_000);
     let scenario = folder.join("throughput.toml");
     let text = format!(
         "name = \"throughput\"\n[worker]\ncleanup = [\"close\"]\nshutdown = \"enumerate\"\n[load]\nsessions = {planned}\nconcurrency = {CONCURRENCY}\n\
