@@ -1,6 +1,6 @@
 //! Every scenario file is a test of its own: it must end as it expects. The last step looks for processes that were left behind.
 //!
-//! A scenario for a real worker that is not installed shows as ignored, and its kind says what would install it.
+//! A scenario for a real worker that is not installed shows as ignored, with what `leak-harness install` would have to fetch.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -60,24 +60,22 @@ fn trial(file: PathBuf) -> Trial {
         .and_then(|scenario| missing(&scenario));
     let trial = Trial::test(name, move || run(&file));
     match missing {
-        Some(reason) => trial
-            .with_kind(reason.lines().next().unwrap_or("not installed"))
-            .with_ignored_flag(true),
+        Some(reason) => trial.with_kind(reason).with_ignored_flag(true),
         None => trial,
     }
 }
 
-/// Why a scenario for a real worker cannot be run here.
+/// What a scenario for a real worker needs and this machine does not have, in a few words; `leak-harness install` fetches it.
 fn missing(scenario: &Scenario) -> Option<String> {
     let worker = &scenario.worker;
     if !worker.worker.starts_with("claude-mem") {
         return None;
     }
     let cache = Cache::of_user()?;
-    WorkerSpec::parse(&worker.worker)
-        .and_then(|spec| spec.resolve(worker, &cache))
-        .err()
-        .map(|error| error.to_string())
+    let resolved = WorkerSpec::parse(&worker.worker).and_then(|spec| spec.resolve(worker, &cache));
+    resolved
+        .is_err()
+        .then(|| format!("install {}", worker.worker))
 }
 
 fn run(file: &Path) -> Result<(), Failed> {
