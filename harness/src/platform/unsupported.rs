@@ -45,6 +45,11 @@ impl Pids {
         Ok(Self)
     }
 
+    /// Brings `pids` up to date. Here that is reading all of them again.
+    pub fn refresh(&mut self, pids: &mut Vec<u32>) -> io::Result<()> {
+        self.read(pids)
+    }
+
     /// Puts every pid of the table into `pids`, in rising order; what was there is forgotten.
     pub fn read(&mut self, pids: &mut Vec<u32>) -> io::Result<()> {
         pids.clear();

@@ -89,7 +89,7 @@ impl Witnesses {
     pub(super) fn pass(&self, roll: &mut super::Roll) -> io::Result<()> {
         let mut sampler = self.sampler.borrow_mut();
         let Sampler { table, pids, .. } = &mut *sampler;
-        table.read(pids)?;
+        table.refresh(pids)?;
         roll.compare(pids)
     }
 }
