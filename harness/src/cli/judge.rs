@@ -26,13 +26,13 @@ pub fn judge(arguments: &JudgeArguments) -> Result<ExitCode, Failure> {
         .map(known_signatures)
         .transpose()?
         .unwrap_or_default();
-    let judged = run::judge(&arguments.recording, &arguments.set, known)?;
-    show(&judged.report, arguments.format)?;
-    Ok(code_of(&judged.report))
+    let report = run::judge(&arguments.recording, &arguments.set, known)?;
+    show(&report, arguments.format)?;
+    Ok(code_of(&report))
 }
 
 /// Renders the report of a recording. Rendering is no test: the exit code is 0 whatever the verdict.
 pub fn report(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
-    let judged = run::judge(&arguments.recording, &[], BTreeSet::new())?;
-    show(&judged.report, arguments.format)
+    let report = run::judge(&arguments.recording, &[], BTreeSet::new())?;
+    show(&report, arguments.format)
 }

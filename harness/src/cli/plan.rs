@@ -15,7 +15,7 @@ use crate::report::Report;
 use crate::report::escape::plain;
 use crate::run::{Order, PlaceWanted};
 use crate::scenario::{Scenario, WorkerSettings};
-use crate::worker::{Cache, ResolvedWorker, WorkerError, WorkerSpec, find_program};
+use crate::worker::{Cache, ResolvedWorker, WorkerSpec, find_program};
 
 /// One run as it is meant.
 #[derive(Debug)]
@@ -57,11 +57,10 @@ impl Plan {
     pub fn new(
         text: &ScenarioText,
         options: &RunOptions,
-        changes: &[String],
         out: PathBuf,
         again: String,
     ) -> Result<Self, Failure> {
-        let mut all_changes = changes.to_vec();
+        let mut all_changes = Vec::new();
         all_changes.extend(options.seed.map(|seed| format!("seed={seed}")));
         all_changes.extend(
             options
@@ -81,7 +80,7 @@ impl Plan {
         let cache = cache()?;
         let worker = spec
             .resolve(&scenario.worker, &cache)
-            .map_err(worker_failure)?;
+            .map_err(Failure::usage)?;
         worker
             .check_time_scale(scenario.run.time_scale)
             .map_err(Failure::usage)?;
@@ -142,7 +141,7 @@ impl Plan {
 pub fn resolve(spec: &str) -> Result<ResolvedWorker, Failure> {
     let spec = WorkerSpec::parse(spec).map_err(Failure::usage)?;
     spec.resolve(&WorkerSettings::default(), &cache()?)
-        .map_err(worker_failure)
+        .map_err(Failure::usage)
 }
 
 /// The cache of the user.
@@ -150,10 +149,6 @@ pub fn cache() -> Result<Cache, Failure> {
     Cache::of_user().ok_or_else(|| {
         Failure::usage("no folder for the cache: set LEAK_HARNESS_CACHE, XDG_CACHE_HOME or HOME")
     })
-}
-
-fn worker_failure(error: WorkerError) -> Failure {
-    Failure::usage(error)
 }
 
 /// The signatures of a report's findings, which `--baseline` takes as known.

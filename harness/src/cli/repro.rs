@@ -48,7 +48,7 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<ExitCode, Failur
     let mut finished = Vec::new();
     for (name, text) in [("before", before), ("after", after)] {
         let again = run::again();
-        let plan = Plan::new(&text, &arguments.options, &[], out.join(name), again)?;
+        let plan = Plan::new(&text, &arguments.options, out.join(name), again)?;
         let one = run::carry_out(plan, quiet)?;
         run::show(&one.report, arguments.options.format)?;
         let interrupted = one.interrupted;

@@ -23,8 +23,10 @@ pub fn run(arguments: &RunArguments, quiet: bool) -> Result<ExitCode, Failure> {
         .map(|path| ScenarioText::read(path))
         .collect::<Result<Vec<_>, _>>()?;
     // All of them are checked before the first one runs.
+    let mut names = Vec::new();
     for text in &texts {
-        Plan::new(text, &arguments.options, &[], PathBuf::new(), String::new())?;
+        let checked = Plan::new(text, &arguments.options, PathBuf::new(), String::new())?;
+        names.push(checked.scenario.name);
     }
     let rounds = if arguments.until_fail {
         u32::MAX
@@ -34,17 +36,14 @@ pub fn run(arguments: &RunArguments, quiet: bool) -> Result<ExitCode, Failure> {
     let many = rounds > 1 || texts.len() > 1;
     let mut gravest = ExitCode::Expected;
     for round in 1..=rounds {
-        for text in &texts {
-            let name = Plan::new(text, &arguments.options, &[], PathBuf::new(), String::new())?
-                .scenario
-                .name;
+        for (text, name) in texts.iter().zip(&names) {
             let out = match &arguments.options.out {
                 Some(out) if !many => out.clone(),
-                Some(out) if rounds == 1 => out.join(&name),
+                Some(out) if rounds == 1 => out.join(name),
                 Some(out) => out.join(format!("{name}-{round}")),
-                None => plan::default_out(&name),
+                None => plan::default_out(name),
             };
-            let plan = Plan::new(text, &arguments.options, &[], out, again())?;
+            let plan = Plan::new(text, &arguments.options, out, again())?;
             let finished = carry_out(plan, quiet)?;
             show(&finished.report, arguments.options.format)?;
             gravest = gravest.max(finished.code());
@@ -114,8 +113,8 @@ pub fn carry_out(mut plan: Plan, quiet: bool) -> Result<Finished, Failure> {
         Err(RunError::InterruptedAtOnce) => return Err(Failure::interrupted()),
         Err(RunError::Failed(message)) => return Err(Failure::internal(message)),
     };
-    let judged = run::judge(&out, &[], plan.known).map_err(Failure::from)?;
-    write_reports(&judged.report, &out)?;
+    let report = run::judge(&out, &[], plan.known).map_err(Failure::from)?;
+    write_reports(&report, &out)?;
     if !quiet {
         output::note(format_args!(
             "results: {}",
@@ -123,7 +122,7 @@ pub fn carry_out(mut plan: Plan, quiet: bool) -> Result<Finished, Failure> {
         ));
     }
     Ok(Finished {
-        report: judged.report,
+        report,
         interrupted,
     })
 }

@@ -170,19 +170,6 @@ pub fn keyed_number(text: &[u8], key: &str) -> Option<i64> {
         .and_then(number)
 }
 
-/// The last pid in the `NSpid:` line of `/proc/PID/status` is the innermost; the first is the one that the reader sees.
-pub fn innermost_pid(status: &[u8]) -> Option<u32> {
-    status
-        .split(|byte| *byte == b'\n')
-        .find_map(|line| line.strip_prefix(b"NSpid:"))
-        .and_then(|rest| {
-            rest.split(u8::is_ascii_whitespace)
-                .rfind(|word| !word.is_empty())
-        })
-        .and_then(number)
-        .map(|pid| pid as u32)
-}
-
 /// The proportional set size in bytes, from `smaps_rollup`.
 pub fn pss_bytes(smaps_rollup: &[u8]) -> Option<u64> {
     keyed_number(smaps_rollup, "Pss:").map(|kibibytes| kibibytes.max(0) as u64 * 1_024)
@@ -352,7 +339,6 @@ mod tests {
             Some(-1),
             "a process that is gone"
         );
-        assert_eq!(innermost_pid(fdinfo), Some(3));
         assert_eq!(
             memory_bytes(b"MemTotal:       24684096 kB\n"),
             Some(24_684_096 * 1_024)

@@ -30,13 +30,6 @@ impl From<TomlError> for JudgedError {
     }
 }
 
-/// A recording that was judged.
-#[derive(Debug)]
-pub struct Judged {
-    /// The report.
-    pub report: Report,
-}
-
 /// Judges a recording by its own scenario, with changes of single keys where they are asked for.
 ///
 /// # Errors
@@ -46,7 +39,7 @@ pub fn judge(
     folder: &Path,
     changes: &[String],
     known: BTreeSet<String>,
-) -> Result<Judged, JudgedError> {
+) -> Result<Report, JudgedError> {
     let recording = Recording::open(folder)?;
     let manifest = &recording.manifest;
     let (scenario, _) =
@@ -67,7 +60,5 @@ pub fn judge(
         command: manifest.again.clone(),
         cpu_ms: recording.overhead.map(|overhead| overhead.cpu_ms),
     };
-    Ok(Judged {
-        report: Report::new(&identity, &judge.finish()),
-    })
+    Ok(Report::new(&identity, &judge.finish()))
 }
