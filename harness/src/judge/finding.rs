@@ -21,6 +21,9 @@ pub struct Finding {
     pub rule: Bin,
     /// The shape, as a text that is the same in every run: what a baseline remembers.
     pub signature: String,
+    /// Whom it concerns: the role of a process, the kind of a work item, `session`, `worker`, or a figure.
+    #[serde(default)]
+    pub subject: String,
     /// How many there are: processes, work items or sessions, as the rule counts.
     pub count: u32,
     /// Whether a baseline has this signature; then it does not fail the run.
@@ -75,6 +78,8 @@ pub struct ProcessLine {
 #[derive(Debug)]
 pub(super) struct Found {
     pub rule: Bin,
+    /// Whom it concerns.
+    pub subject: String,
     /// The shape behind the rule's name: role, cause, end, program.
     pub shape: String,
     pub cause: String,
@@ -122,6 +127,7 @@ impl Findings {
             .or_insert_with(|| Group {
                 finding: Finding {
                     rule: found.rule,
+                    subject: found.subject,
                     signature,
                     count: 0,
                     known: false,

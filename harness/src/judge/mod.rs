@@ -754,6 +754,7 @@ fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Finding
         };
         findings.add(Found {
             rule: bin,
+            subject: reasons::kind_name(item.kind).to_owned(),
             shape: format!("{}{after}{excused}", item.cause),
             cause: item.cause.to_owned(),
             blames: item.blames,

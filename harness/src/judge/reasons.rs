@@ -1,6 +1,6 @@
 //! What is reported of a process in a bin that is a finding: its shape, its cause, what was expected and what was seen.
 
-use fake_claude::control::Role;
+use fake_claude::control::{Role, TurnKind};
 use fake_claude::quantity::Span;
 
 use super::books::Fate;
@@ -47,6 +47,7 @@ impl Census {
         events.dedup();
         Some(Found {
             rule,
+            subject: role_name(role).to_owned(),
             shape: format!(
                 "{} `{}` {after}: {}",
                 role_name(role),
@@ -301,6 +302,15 @@ pub(super) const fn role_name(role: Role) -> &'static str {
         Role::Grandchild => "grandchild",
         Role::Helper => "helper",
         Role::Probe => "probe",
+    }
+}
+
+/// The name of a kind of work, as reports write it.
+pub(super) const fn kind_name(kind: TurnKind) -> &'static str {
+    match kind {
+        TurnKind::Prompt => "prompt",
+        TurnKind::Observation => "observation",
+        TurnKind::Summary => "summary",
     }
 }
 

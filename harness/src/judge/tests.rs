@@ -272,6 +272,7 @@ fn of_processes() -> impl Strategy<Value = EventKind> {
                 worker: Some(WorkerResources {
                     rss_bytes: rss,
                     files: Some(children),
+                    pipes: None,
                     threads: None,
                 }),
                 changed,

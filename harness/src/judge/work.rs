@@ -48,6 +48,7 @@ struct Item {
 pub(super) struct Settled<'a> {
     pub marker: &'a str,
     pub session: SessionKey,
+    pub kind: TurnKind,
     /// The bin that is a finding; none for an item that was answered or given up.
     pub bin: Option<Bin>,
     /// Whether it was given up by the driver and nobody answered it.
@@ -232,6 +233,7 @@ impl Items {
         Settled {
             marker,
             session: item.session,
+            kind: item.kind,
             bin,
             gave_up: aborted && item.good == 0 && item.stored == 0,
             waits: cause == WAITS,

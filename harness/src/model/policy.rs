@@ -77,6 +77,86 @@ names! {
 }
 
 names! {
+    /// What the model does beyond the report: mistakes that others have made, one small deviation each, and habits that look like
+    /// mistakes and are none. The gym is built of them.
+    Quirk:
+    /// A child that has to go gets SIGTERM, and nothing harder when it stays.
+    TermOnly = "term-only",
+    /// A child that has to go gets SIGINT alone.
+    InterruptOnly = "interrupt-only",
+    /// A sweep at intervals ends what has parent 1, and nothing else is ever ended.
+    SweepsParentOne = "sweeps-parent-one",
+    /// The reaper looks at every descendant and sends SIGTERM to those that are not called claude.
+    SweepsDescendants = "sweeps-descendants",
+    /// The worker's ends of its children's pipes are inherited by later children.
+    InheritablePipes = "inheritable-pipes",
+    /// Of several claudes of a session only the last one is ended.
+    EndsTheLastOnly = "ends-the-last-only",
+    /// A claude that is silent for the kill time is replaced by another one; the old one's stdin is closed, and it is forgotten.
+    ReplacesSilent = "replaces-silent",
+    /// No child is ever waited for.
+    NeverWaits = "never-waits",
+    /// Children are written to disk, and a restarted worker ends those of its forerunner by SIGTERM when their sessions end.
+    ReadoptsChildren = "readopts-children",
+    /// Each session gets a helper of its own, which lives until the worker stops and is then ended.
+    HelperPerSession = "helper-per-session",
+    /// The worker starts a helper, and leaves it behind when it stops.
+    LeavesHelper = "leaves-helper",
+    /// The worker starts a short helper for each session, and never waits for it.
+    HelperUnreaped = "helper-unreaped",
+    /// Each session starts a probe (`claude --version`) whose end nobody waits for, with its stdin left open.
+    ProbeForgotten = "probe-forgotten",
+    /// Each request starts a probe.
+    ProbeStorm = "probe-storm",
+    /// The end of a session kills its claude at once, whatever it still has to do.
+    KillsAtEnd = "kills-at-end",
+    /// What ends a child is a number that was remembered, not the child: somebody else may have it by then.
+    StalePid = "stale-pid",
+    /// At a session's end the worker kills a pid that it has mistaken for its child's: its own.
+    KillsItself = "kills-itself",
+    /// The queue of a session is thrown away when the session ends.
+    DropsQueueAtEnd = "drops-queue-at-end",
+    /// A summary that comes last is forgotten when the session ends.
+    DropsSummary = "drops-summary",
+    /// Every item is handed to the claude twice.
+    DeliversTwice = "delivers-twice",
+    /// Every answer is stored twice.
+    StoresTwice = "stores-twice",
+    /// What was in flight when a claude died is taken as done, with a record that says so.
+    DeadTurnIsDone = "dead-turn-is-done",
+    /// What was in flight when a claude died is forgotten.
+    ForgetsInFlight = "forgets-in-flight",
+    /// An answer is confirmed and never stored.
+    ForgetsToStore = "forgets-to-store",
+    /// A slot of the pool is given back only when its claude is gone, and idle claudes are kept.
+    SlotsHeldByIdle = "slots-held-by-idle",
+    /// A slot of the pool is never given back.
+    SlotsNeverReturned = "slots-never-returned",
+    /// A claude that ended with work pending is replaced at once and without a limit.
+    RestartsForEver = "restarts-for-ever",
+    /// A queue that is longer than one item refuses the next.
+    RefusesWhenBusy = "refuses-when-busy",
+    /// A work request is answered only when the session is over.
+    NeverAnswers = "never-answers",
+    /// A line that is no JSON ends the worker.
+    DiesOfGarbage = "dies-of-garbage",
+    /// Each session leaves open files behind in the worker.
+    LeaksFiles = "leaks-files",
+    /// Each session leaves a pipe behind in the worker.
+    LeaksPipes = "leaks-pipes",
+    /// Each session leaves a thread behind in the worker.
+    LeaksThreads = "leaks-threads",
+    /// Each session leaves memory behind in the worker.
+    LeaksMemory = "leaks-memory",
+    /// No mistake: memory is taken for each session and given back all at once, now and then.
+    Sawtooth = "sawtooth",
+    /// No mistake: a cache fills with the first sessions and then stays as it is.
+    WarmsUp = "warms-up",
+    /// No mistake: a request that comes twice is taken once.
+    TakesOnce = "takes-once",
+}
+
+names! {
     /// What kind of file a child's stdin is.
     Stdio:
     /// A pipe, as most runtimes use.

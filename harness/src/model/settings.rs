@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use fake_claude::quantity::Span;
 
-use super::policy::{Cleanup, QueryEnd, Shutdown, Stdio};
+use super::policy::{Cleanup, QueryEnd, Quirk, Shutdown, Stdio};
 
 /// A daemon that starts one `claude` for each prompt of each session: the worker under test that needs nothing installed.
 #[derive(Debug, Clone, Parser)]
@@ -69,6 +69,14 @@ pub(super) struct Settings {
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub(super) drain_limit: Span,
 
+    /// How many claudes may live at once; without it, as many as are asked for.
+    #[arg(long, value_name = "N")]
+    pub(super) slots: Option<u32>,
+
+    /// What the daemon does beyond the report, mistakes and habits; several with commas.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(super) quirks: Vec<Quirk>,
+
     /// Divides all of the daemon's own times.
     #[arg(long, value_name = "K", default_value_t = 1.0, value_parser = factor)]
     pub(super) time_scale: f64,
@@ -105,6 +113,10 @@ pub(super) struct Timing {
 impl Settings {
     pub(super) fn cleans_up_by(&self, policy: Cleanup) -> bool {
         self.cleanup.contains(&policy)
+    }
+
+    pub(super) fn has(&self, quirk: Quirk) -> bool {
+        self.quirks.contains(&quirk)
     }
 
     pub(super) fn timing(&self) -> Timing {

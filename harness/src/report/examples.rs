@@ -192,6 +192,7 @@ pub(super) fn failing() -> Report {
         time_to_reap_ms: TimeToReap::default(),
         findings: vec![
             Finding {
+                subject: "primary".to_owned(),
                 rule: Bin::Retained,
                 signature: "retained: primary `claude` after complete: never signalled, stdin still held open by the worker".to_owned(),
                 count: 121,
@@ -211,6 +212,7 @@ pub(super) fn failing() -> Report {
                 },
             },
             Finding {
+                subject: "primary".to_owned(),
                 rule: Bin::KilledEarly,
                 signature: "killed_early: primary `claude` while its session was open: ended by SIGTERM from the worker, with work under way".to_owned(),
                 count: 1,
@@ -230,6 +232,7 @@ pub(super) fn failing() -> Report {
                 },
             },
             Finding {
+                subject: "primary".to_owned(),
                 rule: Bin::Crashed,
                 signature: "crashed: primary `claude` while its session was open: ended by itself with work under way, as the scenario told it to".to_owned(),
                 count: 1,
@@ -245,6 +248,7 @@ pub(super) fn failing() -> Report {
                 },
             },
             Finding {
+                subject: "primary".to_owned(),
                 rule: Bin::Lost,
                 signature: "lost: accepted, and neither answered nor waiting anywhere (session ended by complete)".to_owned(),
                 count: 2,
@@ -300,6 +304,7 @@ pub(super) fn inconclusive() -> Report {
             ..Work::default()
         },
         findings: vec![Finding {
+                subject: "primary".to_owned(),
             rule: Bin::Pending,
             signature: "pending: work went on when the time was over (session ended by complete)".to_owned(),
             count: 3,

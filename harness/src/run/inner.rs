@@ -28,7 +28,7 @@ use crate::isolation::inner::{Adopted, Command, ToOuter, adopt};
 use crate::judge::Expectations;
 use crate::platform;
 use crate::recording::{Overhead, Recorder, write_overhead};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Witness};
 use crate::timeline::event::{EventKind, Isolation, RunFacts, Source};
 use crate::witness::{self, Scope, Settings, Switches, Witnesses};
 use crate::worker::http::Client;
@@ -172,6 +172,18 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
     outcome
 }
 
+/// The witnesses that speak in a run.
+fn switches(scenario: &Scenario) -> Switches {
+    let speaks = |witness| !scenario.run.without.contains(&witness);
+    Switches {
+        reaper: speaks(Witness::Reaper),
+        table: speaks(Witness::Table),
+        portable: speaks(Witness::Portable),
+        control: speaks(Witness::Control),
+        cookie: speaks(Witness::Cookie),
+    }
+}
+
 fn failed(what: &str, error: &dyn Display) -> Ended {
     Ended::Failed(format!("{what}: {error}"))
 }
@@ -235,7 +247,7 @@ impl Run {
                 scope: Scope::behind(place.isolation),
                 host_proc: place.host_proc,
                 tick: scenario.run.tick,
-                switches: Switches::default(),
+                switches: switches(&scenario),
                 cookie: Some(order.cookie.clone()),
                 control_folder: Some(order.folder.join("control")),
                 role: {
@@ -267,7 +279,7 @@ impl Run {
         .map_err(|error| fail(&error))?;
         let facts = RunFacts {
             isolation: place.isolation,
-            witnesses: Switches::default().sources(),
+            witnesses: switches(&scenario).sources(),
             sessions_planned: scenario.load.sessions,
             tick: scenario.run.tick,
             memory_bytes: platform::memory_bytes(),

@@ -17,6 +17,9 @@ pub struct Expect {
     pub verdict: Verdict,
     /// Exact counts of what is found. What is not named here must not be found, once this key or `verdict = "fail"` is there.
     pub findings: Option<Counts>,
+    /// What is found, with its cause. The first entry is what the scenario is about. Findings of a rule that is named here must all
+    /// fit one of the entries for that rule, and each entry must be met.
+    pub causes: Vec<ExpectedCause>,
     /// How long after its session's end a process may live; by default 12 s, and 240 s after abandon.
     pub grace: Option<Span>,
     /// How long processes may live after the worker has stopped.
@@ -34,6 +37,7 @@ impl Default for Expect {
         Self {
             verdict: Verdict::Pass,
             findings: None,
+            causes: Vec::new(),
             grace: None,
             residue_grace: Span::from_secs(1),
             allow_pending: false,
@@ -138,6 +142,19 @@ pub enum Bin {
     WorkerDied,
     /// What one witness missed and another saw.
     Blind,
+}
+
+/// `[[expect.causes]]`: a finding that is expected, with the reason that the judge has to name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedCause {
+    /// The rule.
+    pub rule: Bin,
+    /// Whom it concerns: a role (`primary`), a kind of work (`observation`), `session`, or a figure such as `the worker's threads`.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// The cause, word for word.
+    pub cause: String,
 }
 
 /// Something that is meant to live.

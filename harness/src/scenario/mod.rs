@@ -12,9 +12,9 @@ use fake_claude::quantity::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::policy::{Cleanup, QueryEnd, Shutdown, Stdio};
+use crate::model::policy::{Cleanup, QueryEnd, Quirk, Shutdown, Stdio};
 
-pub use expect::{Bin, Expect, Limits, Survivor, Verdict};
+pub use expect::{Bin, Expect, ExpectedCause, Limits, Survivor, Verdict};
 pub use load::{End, Load};
 
 /// A scenario file, read and checked.
@@ -26,6 +26,9 @@ pub struct Scenario {
     /// What it shows, in a sentence or two.
     #[serde(default)]
     pub description: String,
+    /// The public issue that tells of it, as `owner/repository#number`.
+    #[serde(default)]
+    pub issue: Option<String>,
     /// The seed of everything that is drawn by chance.
     #[serde(default = "default_seed")]
     pub seed: u64,
@@ -80,6 +83,12 @@ pub struct WorkerSettings {
     pub kill_after: Span,
     /// How long the worker waits before it restarts a generator that ended with work pending.
     pub restart_delay: Span,
+    /// For how long a claude may be silent while a session that is over waits for its last answers.
+    pub drain_limit: Span,
+    /// How many claudes may live at once; without it, as many as are asked for.
+    pub slots: Option<u32>,
+    /// What the model does beyond the report.
+    pub quirks: Vec<Quirk>,
 }
 
 impl Default for WorkerSettings {
@@ -95,6 +104,9 @@ impl Default for WorkerSettings {
             idle_limit: Span::from_secs(180),
             kill_after: Span::from_secs(5),
             restart_delay: Span::from_secs(1),
+            drain_limit: Span::from_secs(30),
+            slots: None,
+            quirks: Vec::new(),
         }
     }
 }
@@ -147,6 +159,26 @@ pub struct RunSettings {
     pub tick: Span,
     /// How long a request may take.
     pub request_timeout: Span,
+    /// Witnesses that are switched off: what would be seen without them?
+    pub without: Vec<Witness>,
+}
+
+/// A witness that can be switched off.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Witness {
+    /// PID 1 or subreaper, and pidfds: who ended, when, and how.
+    Reaper,
+    /// The process table; the portable one stands in for it.
+    Table,
+    /// The portable process table, which checks the other.
+    Portable,
+    /// The control socket: what each fake saw and did.
+    Control,
+    /// The environment cookie.
+    Cookie,
 }
 
 impl Default for RunSettings {
@@ -158,6 +190,7 @@ impl Default for RunSettings {
             quiet: Span::from_millis(700),
             tick: Span::from_millis(100),
             request_timeout: Span::from_secs(30),
+            without: Vec::new(),
         }
     }
 }

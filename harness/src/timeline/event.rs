@@ -85,6 +85,9 @@ pub struct WorkerResources {
     pub rss_bytes: u64,
     /// Open files, where they were counted at this tick.
     pub files: Option<u32>,
+    /// Of the open files, those that are pipes or sockets, where they were counted at this tick.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipes: Option<u32>,
     /// Threads.
     pub threads: Option<u32>,
 }

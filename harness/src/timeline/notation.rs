@@ -353,6 +353,7 @@ impl<'a> Words<'a> {
             worker: size(self.after("worker")).map(|rss_bytes| WorkerResources {
                 rss_bytes,
                 files: None,
+                pipes: None,
                 threads: None,
             }),
             changed: changed.into_iter().collect(),

@@ -19,7 +19,7 @@ use crate::scenario::{End, Load, WorkerSettings};
 /// The package whose releases are named by version.
 const CLAUDE_MEM: &str = "claude-mem";
 /// The keys that a model can be given after its name.
-const MODEL_KEYS: [&str; 9] = [
+const MODEL_KEYS: [&str; 12] = [
     "cleanup",
     "query_end",
     "shutdown",
@@ -29,6 +29,9 @@ const MODEL_KEYS: [&str; 9] = [
     "idle_limit",
     "kill_after",
     "restart_delay",
+    "drain_limit",
+    "slots",
+    "quirks",
 ];
 
 /// The text that names a worker, understood.
@@ -398,6 +401,9 @@ fn set(settings: &mut WorkerSettings, key: &str, value: &str) -> Result<(), Stri
         "idle_limit" => settings.idle_limit = span()?,
         "kill_after" => settings.kill_after = span()?,
         "restart_delay" => settings.restart_delay = span()?,
+        "drain_limit" => settings.drain_limit = span()?,
+        "slots" => settings.slots = Some(read(value)?),
+        "quirks" => settings.quirks = value.split('+').map(read).collect::<Result<_, _>>()?,
         _ => {
             return Err(format!(
                 "the model has no setting `{}`, only {}",
@@ -430,6 +436,23 @@ fn model_flags(settings: &WorkerSettings) -> Vec<String> {
         ("--idle-limit", settings.idle_limit.to_string()),
         ("--kill-after", settings.kill_after.to_string()),
         ("--restart-delay", settings.restart_delay.to_string()),
+        ("--drain-limit", settings.drain_limit.to_string()),
+        (
+            "--slots",
+            settings
+                .slots
+                .map(|slots| slots.to_string())
+                .unwrap_or_default(),
+        ),
+        (
+            "--quirks",
+            settings
+                .quirks
+                .iter()
+                .map(|quirk| quirk.name())
+                .collect::<Vec<_>>()
+                .join(","),
+        ),
     ]
     .into_iter()
     .filter(|(_, value)| !value.is_empty())

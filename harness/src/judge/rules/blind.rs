@@ -45,6 +45,7 @@ impl CrossCheck {
 pub(in crate::judge) fn blind(unseen: u32, differences: u32) -> Vec<Found> {
     let found = |shape: &str| Found {
         rule: Bin::Blind,
+        subject: "witness".to_owned(),
         shape: shape.to_owned(),
         cause: "a witness missed what another one saw".to_owned(),
         blames: true,

@@ -85,6 +85,7 @@ impl Growth {
             };
             found.push(Found {
                 rule: Bin::Growth,
+                subject: name.to_owned(),
                 shape: format!("{name} trend upward after warm-up"),
                 cause: format!(
                     "rose by {} since warm-up, {} per hour of the run",

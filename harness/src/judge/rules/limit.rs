@@ -77,6 +77,7 @@ pub(in crate::judge) fn limits(
         .filter(|threshold| !threshold.ok)
         .map(|threshold| Found {
             rule: Bin::Limit,
+            subject: threshold.metric.to_string(),
             shape: format!("{} is above its limit", threshold.metric),
             cause: format!(
                 "{} is {}, and at most {} is allowed",

@@ -20,6 +20,7 @@ pub(in crate::judge) fn stalled(facts: &Facts) -> Vec<Found> {
             };
             Found {
                 rule: Bin::Stalled,
+            subject: "session".to_owned(),
                 shape: shape.to_owned(),
                 cause: session
                     .stalled

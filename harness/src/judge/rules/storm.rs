@@ -16,6 +16,12 @@ pub(in crate::judge) fn storm(facts: &Facts, unattributed: u32) -> Vec<Found> {
         .saturating_add(BESIDES);
     let found = |session: Option<String>, spawned: u32, limit: u32| Found {
         rule: Bin::Storm,
+        subject: if session.is_some() {
+            "session"
+        } else {
+            "worker"
+        }
+        .to_owned(),
         shape: "far more processes were started than the load asks for".to_owned(),
         cause: format!("{spawned} processes were started"),
         blames: true,

@@ -14,6 +14,7 @@ pub(in crate::judge) fn twins(facts: &Facts) -> Vec<Found> {
             let (from, to) = session.twin_for?;
             Some(Found {
                 rule: Bin::Twin,
+            subject: "session".to_owned(),
                 shape: "two live primaries served one session at once".to_owned(),
                 cause: "another primary was started while the first one lived, and nobody was ending it"
                     .to_owned(),

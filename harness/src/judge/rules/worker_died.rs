@@ -35,6 +35,7 @@ pub(in crate::judge) fn worker_died(deaths: &Deaths) -> Vec<Found> {
             };
             Found {
                 rule: Bin::WorkerDied,
+                subject: "worker".to_owned(),
                 shape: format!("the worker ended unasked: {how}"),
                 cause: how,
                 blames: true,

@@ -25,6 +25,7 @@ impl Roll {
                         self.view.worker = Some(WorkerResources {
                             rss_bytes: row.rss_bytes,
                             files: None,
+                            pipes: None,
                             threads: Some(stat.threads).filter(|threads| *threads > 0),
                         });
                     }
