@@ -225,7 +225,11 @@ impl Census {
         }
     }
 
+    /// What became of its stdin. What a claude starts, and a short question, is not ended by closing that, so nothing is said of it.
     fn stdin(&self, facts: &Facts, life: &Life, broken: Broken) -> Stdin {
+        if matches!(self.role_of(life), Role::Grandchild | Role::Probe) {
+            return Stdin::Unknown;
+        }
         if life.eof.is_some_and(|eof| eof <= broken.at) {
             return Stdin::EndedAndSeen;
         }
@@ -243,7 +247,16 @@ impl Census {
             return Stdin::Unknown;
         };
         let holders = &held.holders;
-        if holders.iter().any(|holder| facts.workers.includes(*holder)) {
+        let by_worker = holders.iter().any(|holder| facts.workers.includes(*holder));
+        if by_worker && broken.fate == Fate::Residue {
+            // A worker that has exited holds nothing any more.
+            let nobody_else = held.known && holders.len() == 1;
+            if nobody_else {
+                Stdin::EndedUnseen
+            } else {
+                Stdin::Unknown
+            }
+        } else if by_worker {
             Stdin::HeldByWorker
         } else if holders
             .iter()
