@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::generator;
+use super::quirks::queue_at_end;
 use super::service::WorkerService;
 use super::sessions::ActiveSession;
 
@@ -15,6 +16,7 @@ pub(super) async fn complete(service: &Arc<WorkerService>, id: i64) {
     let Some(session) = service.sessions.get(id) else {
         return;
     };
+    queue_at_end::drop_at_end(service, id);
     session.end();
     if service.sessions.pending(id) > 0 {
         generator::ensure_running(service, &session, "completion");
@@ -34,6 +36,7 @@ pub(super) async fn abort(service: &Arc<WorkerService>, id: i64) {
 
 async fn forget(service: &Arc<WorkerService>, session: &Arc<ActiveSession>) {
     session.without_generators().await;
+    service.leave_behind();
     // An item that came while the `finally` was at work brings the session back, as any later one does. In v9.0.0 it would stay
     // on disk until the next one comes.
     if service.sessions.delete(session)

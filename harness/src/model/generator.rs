@@ -1,12 +1,13 @@
 //! The promise around one run of the agent: how it starts, its `finally`, and its restart after a crash.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::sleep;
 
 use super::cleanup::close::close;
 use super::cleanup::session_diff::PreExisting;
-use super::policy::{Cleanup, QueryEnd};
+use super::policy::{Cleanup, QueryEnd, Quirk};
 use super::sdk_agent::{Conversation, Ended};
 use super::service::WorkerService;
 use super::sessions::{ActiveSession, Opening};
@@ -50,7 +51,7 @@ async fn run(service: Arc<WorkerService>, session: Arc<ActiveSession>, mut openi
             break;
         }
         tokio::select! {
-            () = sleep(service.timing.restart_delay) => {}
+            () = sleep(restart_delay(&service, &ended)) => {}
             () = aborted(&session, aborts) => break,
         }
         if !service.sessions.knows(&session) || session.has_generator() {
@@ -64,11 +65,22 @@ async fn run(service: Arc<WorkerService>, session: Arc<ActiveSession>, mut openi
 /// Crash recovery: a generator that nobody has ended, with work pending, begins anew with a new claude.
 fn should_restart(service: &WorkerService, session: &Arc<ActiveSession>, ended: &Ended) -> bool {
     match ended {
-        Ended::ChildExited(_) | Ended::Failed(_) => {}
+        Ended::ChildExited(_) | Ended::Failed(_) | Ended::MadeRoom => {}
         Ended::Drained | Ended::Silent | Ended::Aborted | Ended::Idle => return false,
     }
     service.sessions.pending(session.id) > 0
-        && (session.ending().is_none() || session.restarts_while_ending() <= RESTARTS_WHILE_ENDING)
+        && (session.ending().is_none()
+            || service.settings.has(Quirk::RestartsForEver)
+            || session.restarts_while_ending() <= RESTARTS_WHILE_ENDING)
+}
+
+/// How long a session is without a generator. One that made room has not failed: what came meanwhile waits for a slot, not for a pause.
+fn restart_delay(service: &WorkerService, ended: &Ended) -> Duration {
+    if matches!(ended, Ended::MadeRoom) || service.settings.has(Quirk::RestartsForEver) {
+        Duration::ZERO
+    } else {
+        service.timing.restart_delay
+    }
 }
 
 async fn aborted(session: &ActiveSession, aborts: u64) {
@@ -89,12 +101,26 @@ async fn run_once(
     opening: Opening,
 ) -> Ended {
     let settings = &service.settings;
+    let slot = match service
+        .slots
+        .take(session, &opening, &service.sessions)
+        .await
+    {
+        Ok(slot) => slot,
+        Err(ended) => {
+            session.iterator_closes();
+            return ended;
+        }
+    };
     let before = settings
         .cleans_up_by(Cleanup::SessionDiff)
         .then(|| PreExisting::look(&service.processes));
     let (ended, conversation) = service
         .agent
         .start_session(session, &opening, |child| {
+            if let Some(slot) = slot {
+                service.slots.hold(slot, child);
+            }
             if settings.cleans_up_by(Cleanup::Tracked) {
                 service.tracked.track(session.id, child);
             }
@@ -143,6 +169,8 @@ async fn end_query(
     let kill_after = service.timing.kill_after;
     let child = Arc::clone(conversation.child());
     let closes = settings.cleans_up_by(Cleanup::Close);
+    // Whoever makes room means to be gone.
+    let closes = closes || matches!(ended, Ended::MadeRoom);
     let closes_stdin = closes || settings.query_end == QueryEnd::ClosesStdin;
     if closes_stdin {
         conversation.close_input();
@@ -154,7 +182,11 @@ async fn end_query(
         // The idle policy means to end the child: its abort is the one that works.
         Ended::Idle => true,
         Ended::Aborted => closes_stdin,
-        Ended::Drained | Ended::Silent | Ended::ChildExited(_) | Ended::Failed(_) => false,
+        Ended::Drained
+        | Ended::Silent
+        | Ended::MadeRoom
+        | Ended::ChildExited(_)
+        | Ended::Failed(_) => false,
     };
     if by_signal {
         service.processes.end(&child, kill_after).await;

@@ -5,6 +5,7 @@
 //! price is that an item whose child died between answer and result is answered twice.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -140,6 +141,26 @@ impl PendingStore {
             self.file.clear()?;
         }
         Ok(())
+    }
+
+    /// Throws away waiting items of a session, and says how many that were.
+    pub(super) fn drop_waiting(
+        &mut self,
+        session: i64,
+        is_dropped: impl Fn(&Work) -> bool,
+    ) -> Result<usize, StoreError> {
+        let Some(queue) = self.queues.get_mut(&session) else {
+            return Ok(0);
+        };
+        let (dropped, kept): (VecDeque<_>, _) = mem::take(&mut queue.waiting)
+            .into_iter()
+            .partition(|item| is_dropped(&item.work));
+        queue.waiting = kept;
+        self.forget_if_empty(session);
+        for item in &dropped {
+            self.file.log(&Line::Done(item.id))?;
+        }
+        Ok(dropped.len())
     }
 
     /// Claimed items were not answered: they wait again, before everything younger.

@@ -116,15 +116,15 @@ names! {
     KillsItself = "kills-itself",
     /// The queue of a session is thrown away when the session ends.
     DropsQueueAtEnd = "drops-queue-at-end",
-    /// A summary that comes last is forgotten when the session ends.
+    /// A summary that waits is forgotten when the session ends.
     DropsSummary = "drops-summary",
     /// Every item is handed to the claude twice.
     DeliversTwice = "delivers-twice",
     /// Every answer is stored twice.
     StoresTwice = "stores-twice",
-    /// What was in flight when a claude died is taken as done, with a record that says so.
+    /// What was in flight when a claude died or fell silent is taken as done, with a record that says so.
     DeadTurnIsDone = "dead-turn-is-done",
-    /// What was in flight when a claude died is forgotten.
+    /// What was in flight when a claude died or fell silent is forgotten.
     ForgetsInFlight = "forgets-in-flight",
     /// An answer is confirmed and never stored.
     ForgetsToStore = "forgets-to-store",

@@ -14,12 +14,14 @@ use super::json_lines::StoreError;
 use super::lock;
 use super::memory::{Memory, Moment};
 use super::pending::Item;
-use super::policy::Stdio;
+use super::policy::{Quirk, Stdio};
 use super::processes::{Child, ProcessManager};
 use super::prompts;
 use super::query::{Query, QueryError, QueryOptions, Step, query, unique_uuid};
+use super::quirks::{garbage, handing_over, in_flight, storing};
 use super::responses;
 use super::sessions::{ActiveSession, Opening, SessionManager};
+use super::slots::SlotPool;
 use super::stream::{self, Content, Message};
 
 /// The agent. One serves all sessions.
@@ -35,6 +37,8 @@ pub(super) struct SdkAgent {
     pub(super) processes: Arc<ProcessManager>,
     pub(super) sessions: Arc<SessionManager>,
     pub(super) memory: Arc<Mutex<Memory>>,
+    pub(super) slots: Arc<SlotPool>,
+    pub(super) quirks: Vec<Quirk>,
 }
 
 /// Why the iterator of a query has ended.
@@ -48,6 +52,8 @@ pub(super) enum Ended {
     Aborted,
     /// Nothing new came for longer than the idle policy allows.
     Idle,
+    /// It had nothing to do, and another session waited for a slot.
+    MadeRoom,
     /// The claude has ended by itself, or was ended by somebody else.
     ChildExited(ExitStatus),
     /// It could not be started, it cannot be understood, or what it said could not be kept.
@@ -61,6 +67,7 @@ impl std::fmt::Display for Ended {
             Self::Silent => f.write_str("its claude is silent with answers due"),
             Self::Aborted => f.write_str("aborted"),
             Self::Idle => f.write_str("idle for too long"),
+            Self::MadeRoom => f.write_str("idle, and others wait for a slot"),
             Self::ChildExited(status) => write!(f, "its claude has ended, {status}"),
             Self::Failed(error) => error.fmt(f),
         }
@@ -180,6 +187,11 @@ impl SdkAgent {
         conversation.say(&text, session, None);
         let ended = match self.converse(session, opening, &mut conversation).await {
             Ok(ended) => ended,
+            Err(AgentError::Query(QueryError::NotJson(cause)))
+                if self.quirks.contains(&Quirk::DiesOfGarbage) =>
+            {
+                garbage::die_of(&cause)
+            }
             Err(error) => {
                 // As measured: the SDK ends a child that it cannot understand.
                 self.processes.signal(conversation.child(), Signal::SIGTERM);
@@ -201,13 +213,18 @@ impl SdkAgent {
         loop {
             let changed = session.changed();
             tokio::pin!(changed);
+            let room = self.slots.changed();
+            tokio::pin!(room);
             // From here on no wake-up is missed, also not one that comes before the first poll.
             changed.as_mut().enable();
+            room.as_mut().enable();
 
             if session.is_aborted_since(opening.aborts) {
                 return Ok(Ended::Aborted);
             }
-            while conversation.query.accepts() {
+            while conversation.query.accepts()
+                && (conversation.turns.is_empty() || !handing_over::is_one_at_a_time(&self.quirks))
+            {
                 let Some(item) = self.sessions.claim(session) else {
                     break;
                 };
@@ -216,6 +233,9 @@ impl SdkAgent {
                 }
                 let occurred_at = Moment::at(item.created_at_epoch).iso();
                 let text = prompts::item(&item.work, &occurred_at);
+                for _ in 1..handing_over::times(&self.quirks) {
+                    conversation.say(&text, session, None);
+                }
                 conversation.say(&text, session, Some(item));
             }
             let ending = session.ending();
@@ -225,10 +245,14 @@ impl SdkAgent {
             {
                 return Ok(Ended::Drained);
             }
+            if conversation.turns.is_empty() && self.slots.wants_room_of(conversation.child()) {
+                return Ok(Ended::MadeRoom);
+            }
             let silence = ending.map(|since| since.max(conversation.last_heard) + self.drain_limit);
             let idle_at = idle.as_ref().map(IdleTimer::deadline);
             tokio::select! {
                 () = changed => {}
+                () = room => {}
                 step = conversation.query.step() => match step? {
                     Step::Message(message) => self.hear(session, conversation, message)?,
                     Step::Progress => conversation.last_heard = Instant::now(),
@@ -252,8 +276,12 @@ impl SdkAgent {
             Ended::Drained
             | Ended::Silent
             | Ended::Idle
+            | Ended::MadeRoom
             | Ended::ChildExited(_)
-            | Ended::Failed(_) => self.sessions.put_back(session, unanswered),
+            | Ended::Failed(_) => {
+                let waiting = in_flight::give_up(self, session, unanswered);
+                self.sessions.put_back(session, waiting);
+            }
         }
     }
 
@@ -283,7 +311,7 @@ impl SdkAgent {
         Ok(())
     }
 
-    fn store(&self, session: &ActiveSession, text: &str) -> Result<(), StoreError> {
+    pub(super) fn store(&self, session: &ActiveSession, text: &str) -> Result<(), StoreError> {
         let observations = responses::observations(text);
         let summary = responses::summary(text);
         let moment = session
@@ -292,13 +320,15 @@ impl SdkAgent {
         if observations.is_empty() && summary.is_none() {
             return Ok(());
         }
-        lock(&self.memory).store(
-            session.id,
-            session.last_prompt_number(),
-            moment,
-            &observations,
-            summary.as_ref(),
-        )
+        (0..storing::times(&self.quirks)).try_for_each(|_| {
+            lock(&self.memory).store(
+                session.id,
+                session.last_prompt_number(),
+                moment,
+                &observations,
+                summary.as_ref(),
+            )
+        })
     }
 
     /// Reads on after the iterator has ended, until the child has. Two reasons: a child whose stdout nobody reads can neither

@@ -22,11 +22,14 @@ use super::memory::{Memory, Moment};
 use super::pending::PendingStore;
 use super::policy::Cleanup;
 use super::processes::ProcessManager;
+use super::quirks::left_behind::LeftBehind;
+use super::quirks::requests::LastTaken;
 use super::sdk_agent::SdkAgent;
 use super::server::router;
 use super::sessions::SessionManager;
 use super::settings::{Settings, Timing};
 use super::shutdown;
+use super::slots::SlotPool;
 
 /// The daemon.
 #[derive(Debug)]
@@ -41,6 +44,9 @@ pub(super) struct WorkerService {
     pub(super) sessions: Arc<SessionManager>,
     pub(super) agent: Arc<SdkAgent>,
     pub(super) tracked: TrackedChildren,
+    pub(super) slots: Arc<SlotPool>,
+    pub(super) last_taken: LastTaken,
+    left_behind: LeftBehind,
     /// Somebody has asked for the end.
     pub(super) stop: Notify,
 }
@@ -156,6 +162,7 @@ impl WorkerService {
         let memory = Arc::new(Mutex::new(Memory::open(&settings.data)?));
         let pending = PendingStore::open(&settings.data)?;
         let sessions = Arc::new(SessionManager::new(Arc::clone(&memory), pending));
+        let slots = Arc::new(SlotPool::new(settings.slots, &settings.quirks));
         let agent = Arc::new(SdkAgent {
             claude: settings.claude.clone(),
             stdio: settings.stdio,
@@ -166,6 +173,8 @@ impl WorkerService {
             processes: Arc::clone(&processes),
             sessions: Arc::clone(&sessions),
             memory: Arc::clone(&memory),
+            slots: Arc::clone(&slots),
+            quirks: settings.quirks.clone(),
         });
         Ok(Self {
             log: Log::new(settings.log),
@@ -178,8 +187,19 @@ impl WorkerService {
             sessions,
             agent,
             tracked: TrackedChildren::default(),
+            slots,
+            last_taken: LastTaken::default(),
+            left_behind: LeftBehind::default(),
             stop: Notify::new(),
         })
+    }
+
+    /// What a quirk leaves behind of a session that is over.
+    pub(super) fn leave_behind(&self) {
+        if let Err(error) = self.left_behind.session_is_over(&self.settings.quirks) {
+            self.log
+                .event(format_args!("nothing more can be left behind: {error}"));
+        }
     }
 
     fn start_background(self: &Arc<Self>) {
