@@ -98,7 +98,7 @@ names! {
     NeverWaits = "never-waits",
     /// Children are written to disk, and a restarted worker ends those of its forerunner by SIGTERM when their sessions end.
     ReadoptsChildren = "readopts-children",
-    /// Each session gets a helper of its own, which lives until the worker stops and is then ended.
+    /// Each session gets a helper of its own, which lives until the worker's shutdown ends its children.
     HelperPerSession = "helper-per-session",
     /// The worker starts a helper, and leaves it behind when it stops.
     LeavesHelper = "leaves-helper",

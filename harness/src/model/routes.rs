@@ -14,7 +14,7 @@ use super::generator;
 use super::lock;
 use super::pending::Work;
 use super::privacy::without_private;
-use super::quirks::requests;
+use super::quirks::{helper_per_session, requests};
 use super::server::{ApiError, number, parsed};
 use super::service::WorkerService;
 
@@ -77,6 +77,7 @@ pub(super) async fn init(State(service): Service, Path(id): Path<String>, body: 
     let session = service
         .sessions
         .initialize(id, prompt.as_deref(), body.prompt_number)?;
+    helper_per_session::start(&service, body.prompt_number);
     generator::start(&service, &session, "init");
     let answer = json!({"status": "initialized", "sessionDbId": id, "port": service.port});
     Ok(Json(answer).into_response())

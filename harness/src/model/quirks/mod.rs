@@ -3,6 +3,7 @@
 
 pub(super) mod garbage;
 pub(super) mod handing_over;
+pub(super) mod helper_per_session;
 pub(super) mod in_flight;
 pub(super) mod left_behind;
 pub(super) mod probe_storm;
