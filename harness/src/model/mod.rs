@@ -17,7 +17,7 @@
 //! processes                         every child, until it was waited for; enumeration; signals
 //! ```
 //!
-//! `cleanup` holds the proposed cures, one file each, and `shutdown` the end of the daemon.
+//! `cleanup` holds the proposed cures, one file each, `quirks` the mistakes that others have made, and `shutdown` the end of the daemon.
 //!
 //! **One thread.** Everything runs on a single-threaded runtime; there is no thread for a session or for a child, and nothing
 //! polls. State that the HTTP framework must be able to share is behind locks that are never contended and never held over an
@@ -42,6 +42,7 @@ mod privacy;
 mod processes;
 mod prompts;
 mod query;
+mod quirks;
 mod responses;
 mod routes;
 mod sdk_agent;

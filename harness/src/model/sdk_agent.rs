@@ -14,7 +14,7 @@ use super::json_lines::StoreError;
 use super::lock;
 use super::memory::{Memory, Moment};
 use super::pending::Item;
-use super::policy::Stdio;
+use super::policy::{Quirk, Stdio};
 use super::processes::{Child, ProcessManager};
 use super::prompts;
 use super::query::{Query, QueryError, QueryOptions, Step, query, unique_uuid};
@@ -32,6 +32,10 @@ pub(super) struct SdkAgent {
     pub(super) drain_limit: Duration,
     /// The idle policy's limit, where that policy is on.
     pub(super) idle_limit: Option<Duration>,
+    /// After which silence with answers due a claude is given up for another one, where the daemon does that.
+    pub(super) replace_after: Option<Duration>,
+    /// What the daemon does beyond the report.
+    pub(super) quirks: Vec<Quirk>,
     pub(super) processes: Arc<ProcessManager>,
     pub(super) sessions: Arc<SessionManager>,
     pub(super) memory: Arc<Mutex<Memory>>,
@@ -48,6 +52,8 @@ pub(super) enum Ended {
     Aborted,
     /// Nothing new came for longer than the idle policy allows.
     Idle,
+    /// Its claude has been silent for too long with answers due, and another one takes its place.
+    Replaced,
     /// The claude has ended by itself, or was ended by somebody else.
     ChildExited(ExitStatus),
     /// It could not be started, it cannot be understood, or what it said could not be kept.
@@ -61,6 +67,7 @@ impl std::fmt::Display for Ended {
             Self::Silent => f.write_str("its claude is silent with answers due"),
             Self::Aborted => f.write_str("aborted"),
             Self::Idle => f.write_str("idle for too long"),
+            Self::Replaced => f.write_str("its claude is silent and is replaced"),
             Self::ChildExited(status) => write!(f, "its claude has ended, {status}"),
             Self::Failed(error) => error.fmt(f),
         }
@@ -103,6 +110,7 @@ pub(super) struct Conversation {
     query: Query,
     turns: VecDeque<Turn>,
     last_heard: Instant,
+    last_said: Instant,
 }
 
 /// A message that was sent and whose turn has not ended.
@@ -128,6 +136,7 @@ impl Conversation {
         let line = stream::user(content, &session.content_session_id, &uuid);
         self.query.send(&line);
         self.turns.push_back(Turn { uuid, item });
+        self.last_said = Instant::now();
     }
 
     /// Takes out the turns that a result ends: those that it names, or else the oldest.
@@ -139,6 +148,11 @@ impl Conversation {
             return VecDeque::into(ended);
         }
         self.turns.pop_front().into_iter().collect()
+    }
+
+    /// Since when answers are due and nothing is heard.
+    fn silent_since(&self) -> Option<Instant> {
+        (!self.turns.is_empty()).then(|| self.last_heard.max(self.last_said))
     }
 
     fn unanswered(&mut self) -> Vec<Item> {
@@ -159,6 +173,7 @@ impl SdkAgent {
             claude: &self.claude,
             resume: opening.resume.as_deref(),
             stdio: self.stdio,
+            inheritable: self.quirks.contains(&Quirk::InheritablePipes),
         };
         let query = match query(&self.processes, &options) {
             Ok(query) => query,
@@ -169,6 +184,7 @@ impl SdkAgent {
             query,
             turns: VecDeque::new(),
             last_heard: Instant::now(),
+            last_said: Instant::now(),
         };
         let today = Moment::now().iso();
         let text = prompts::opening(
@@ -227,6 +243,9 @@ impl SdkAgent {
             }
             let silence = ending.map(|since| since.max(conversation.last_heard) + self.drain_limit);
             let idle_at = idle.as_ref().map(IdleTimer::deadline);
+            let replaced_at = self
+                .replace_after
+                .and_then(|limit| Some(conversation.silent_since()? + limit));
             tokio::select! {
                 () = changed => {}
                 step = conversation.query.step() => match step? {
@@ -236,6 +255,7 @@ impl SdkAgent {
                 },
                 () = until(silence) => return Ok(Ended::Silent),
                 () = until(idle_at) => return Ok(Ended::Idle),
+                () = until(replaced_at) => return Ok(Ended::Replaced),
             }
         }
     }
@@ -252,6 +272,7 @@ impl SdkAgent {
             Ended::Drained
             | Ended::Silent
             | Ended::Idle
+            | Ended::Replaced
             | Ended::ChildExited(_)
             | Ended::Failed(_) => self.sessions.put_back(session, unanswered),
         }
