@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use super::cleanup::close::close;
 use super::cleanup::session_diff::PreExisting;
 use super::policy::{Cleanup, QueryEnd, Quirk};
+use super::quirks::{attendants, mistaken};
 use super::sdk_agent::{Conversation, Ended};
 use super::service::WorkerService;
 use super::sessions::{ActiveSession, Opening};
@@ -24,6 +25,7 @@ pub(super) fn start(service: &Arc<WorkerService>, session: &Arc<ActiveSession>, 
         "session {}: generator starts ({source}), prompt {}",
         session.id, opening.prompt_number
     ));
+    attendants::generator_starts(service, &opening);
     tokio::spawn(run(Arc::clone(service), Arc::clone(session), opening));
 }
 
@@ -50,8 +52,14 @@ async fn run(service: Arc<WorkerService>, session: Arc<ActiveSession>, mut openi
         if !should_restart(&service, &session, &ended) {
             break;
         }
+        let delay = match ended {
+            // These have not failed: what came meanwhile does not wait for a pause.
+            Ended::Replaced | Ended::MadeRoom => Duration::ZERO,
+            _ if service.settings.has(Quirk::RestartsForEver) => Duration::ZERO,
+            _ => service.timing.restart_delay,
+        };
         tokio::select! {
-            () = sleep(restart_delay(&service, &ended)) => {}
+            () = sleep(delay) => {}
             () = aborted(&session, aborts) => break,
         }
         if !service.sessions.knows(&session) || session.has_generator() {
@@ -65,22 +73,13 @@ async fn run(service: Arc<WorkerService>, session: Arc<ActiveSession>, mut openi
 /// Crash recovery: a generator that nobody has ended, with work pending, begins anew with a new claude.
 fn should_restart(service: &WorkerService, session: &Arc<ActiveSession>, ended: &Ended) -> bool {
     match ended {
-        Ended::ChildExited(_) | Ended::Failed(_) | Ended::MadeRoom => {}
+        Ended::ChildExited(_) | Ended::Failed(_) | Ended::Replaced | Ended::MadeRoom => {}
         Ended::Drained | Ended::Silent | Ended::Aborted | Ended::Idle => return false,
     }
     service.sessions.pending(session.id) > 0
         && (session.ending().is_none()
             || service.settings.has(Quirk::RestartsForEver)
             || session.restarts_while_ending() <= RESTARTS_WHILE_ENDING)
-}
-
-/// How long a session is without a generator. One that made room has not failed: what came meanwhile waits for a slot, not for a pause.
-fn restart_delay(service: &WorkerService, ended: &Ended) -> Duration {
-    if matches!(ended, Ended::MadeRoom) || service.settings.has(Quirk::RestartsForEver) {
-        Duration::ZERO
-    } else {
-        service.timing.restart_delay
-    }
 }
 
 async fn aborted(session: &ActiveSession, aborts: u64) {
@@ -121,8 +120,14 @@ async fn run_once(
             if let Some(slot) = slot {
                 service.slots.hold(slot, child);
             }
-            if settings.cleans_up_by(Cleanup::Tracked) {
+            if settings.has(Quirk::EndsTheLastOnly) {
+                service.tracked.forget(session.id);
+            }
+            if settings.cleans_up_by(Cleanup::Tracked) || settings.has(Quirk::KillsAtEnd) {
                 service.tracked.track(session.id, child);
+            }
+            if let Some(readoption) = &service.readoption {
+                readoption.write(session.id, child);
             }
         })
         .await;
@@ -132,7 +137,11 @@ async fn run_once(
     if let Some(conversation) = conversation {
         let child = Arc::clone(conversation.child());
         end_query(service, session, &ended, conversation).await;
-        if settings.cleans_up_by(Cleanup::Tracked) {
+        if settings.has(Quirk::StalePid) {
+            mistaken::end_later(service, child.pid());
+        }
+        // One that was replaced is out of mind.
+        if settings.cleans_up_by(Cleanup::Tracked) && !matches!(ended, Ended::Replaced) {
             service
                 .tracked
                 .cleanup(
@@ -171,7 +180,8 @@ async fn end_query(
     let closes = settings.cleans_up_by(Cleanup::Close);
     // Whoever makes room means to be gone.
     let closes = closes || matches!(ended, Ended::MadeRoom);
-    let closes_stdin = closes || settings.query_end == QueryEnd::ClosesStdin;
+    let closes_stdin =
+        closes || settings.query_end == QueryEnd::ClosesStdin || matches!(ended, Ended::Replaced);
     if closes_stdin {
         conversation.close_input();
     }
@@ -185,6 +195,7 @@ async fn end_query(
         Ended::Drained
         | Ended::Silent
         | Ended::MadeRoom
+        | Ended::Replaced
         | Ended::ChildExited(_)
         | Ended::Failed(_) => false,
     };

@@ -86,9 +86,9 @@ names! {
     InterruptOnly = "interrupt-only",
     /// A sweep at intervals ends what has parent 1, and nothing else is ever ended.
     SweepsParentOne = "sweeps-parent-one",
-    /// The reaper looks at every descendant and sends SIGTERM to those that are not called claude.
+    /// A sweep at intervals looks at every descendant and sends SIGTERM to those that the worker has not started itself.
     SweepsDescendants = "sweeps-descendants",
-    /// The worker's ends of its children's pipes are inherited by later children.
+    /// The worker's end of a child's stdin is inherited by later children.
     InheritablePipes = "inheritable-pipes",
     /// Of several claudes of a session only the last one is ended.
     EndsTheLastOnly = "ends-the-last-only",
@@ -112,7 +112,7 @@ names! {
     KillsAtEnd = "kills-at-end",
     /// What ends a child is a number that was remembered, not the child: somebody else may have it by then.
     StalePid = "stale-pid",
-    /// At a session's end the worker kills a pid that it has mistaken for its child's: its own.
+    /// At a session's end the worker kills (SIGKILL) a pid that it has mistaken for its child's: its own.
     KillsItself = "kills-itself",
     /// The queue of a session is thrown away when the session ends.
     DropsQueueAtEnd = "drops-queue-at-end",
@@ -120,6 +120,8 @@ names! {
     DropsSummary = "drops-summary",
     /// Every item is handed to the claude twice.
     DeliversTwice = "delivers-twice",
+    /// An item that was answered is taken off the queue only when its session is over.
+    ConfirmsAtEnd = "confirms-at-end",
     /// Every answer is stored twice.
     StoresTwice = "stores-twice",
     /// What was in flight when a claude died or fell silent is taken as done, with a record that says so.

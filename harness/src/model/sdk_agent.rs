@@ -34,11 +34,14 @@ pub(super) struct SdkAgent {
     pub(super) drain_limit: Duration,
     /// The idle policy's limit, where that policy is on.
     pub(super) idle_limit: Option<Duration>,
+    /// After which silence with answers due a claude is given up for another one, where the daemon does that.
+    pub(super) replace_after: Option<Duration>,
+    /// What the daemon does beyond the report.
+    pub(super) quirks: Vec<Quirk>,
     pub(super) processes: Arc<ProcessManager>,
     pub(super) sessions: Arc<SessionManager>,
     pub(super) memory: Arc<Mutex<Memory>>,
     pub(super) slots: Arc<SlotPool>,
-    pub(super) quirks: Vec<Quirk>,
 }
 
 /// Why the iterator of a query has ended.
@@ -54,6 +57,8 @@ pub(super) enum Ended {
     Idle,
     /// It had nothing to do, and another session waited for a slot.
     MadeRoom,
+    /// Its claude has been silent for too long with answers due, and another one takes its place.
+    Replaced,
     /// The claude has ended by itself, or was ended by somebody else.
     ChildExited(ExitStatus),
     /// It could not be started, it cannot be understood, or what it said could not be kept.
@@ -68,6 +73,7 @@ impl std::fmt::Display for Ended {
             Self::Aborted => f.write_str("aborted"),
             Self::Idle => f.write_str("idle for too long"),
             Self::MadeRoom => f.write_str("idle, and others wait for a slot"),
+            Self::Replaced => f.write_str("its claude is silent and is replaced"),
             Self::ChildExited(status) => write!(f, "its claude has ended, {status}"),
             Self::Failed(error) => error.fmt(f),
         }
@@ -109,7 +115,10 @@ impl From<StoreError> for AgentError {
 pub(super) struct Conversation {
     query: Query,
     turns: VecDeque<Turn>,
+    /// `confirms-at-end`: items whose turn has ended, and which are pending still.
+    unconfirmed: Vec<Item>,
     last_heard: Instant,
+    last_said: Instant,
 }
 
 /// A message that was sent and whose turn has not ended.
@@ -135,6 +144,7 @@ impl Conversation {
         let line = stream::user(content, &session.content_session_id, &uuid);
         self.query.send(&line);
         self.turns.push_back(Turn { uuid, item });
+        self.last_said = Instant::now();
     }
 
     /// Takes out the turns that a result ends: those that it names, or else the oldest.
@@ -146,6 +156,11 @@ impl Conversation {
             return VecDeque::into(ended);
         }
         self.turns.pop_front().into_iter().collect()
+    }
+
+    /// Since when answers are due and nothing is heard.
+    fn silent_since(&self) -> Option<Instant> {
+        (!self.turns.is_empty()).then(|| self.last_heard.max(self.last_said))
     }
 
     fn unanswered(&mut self) -> Vec<Item> {
@@ -166,6 +181,7 @@ impl SdkAgent {
             claude: &self.claude,
             resume: opening.resume.as_deref(),
             stdio: self.stdio,
+            inheritable: self.quirks.contains(&Quirk::InheritablePipes),
         };
         let query = match query(&self.processes, &options) {
             Ok(query) => query,
@@ -175,7 +191,9 @@ impl SdkAgent {
         let mut conversation = Conversation {
             query,
             turns: VecDeque::new(),
+            unconfirmed: Vec::new(),
             last_heard: Instant::now(),
+            last_said: Instant::now(),
         };
         let today = Moment::now().iso();
         let text = prompts::opening(
@@ -250,6 +268,9 @@ impl SdkAgent {
             }
             let silence = ending.map(|since| since.max(conversation.last_heard) + self.drain_limit);
             let idle_at = idle.as_ref().map(IdleTimer::deadline);
+            let replaced_at = self
+                .replace_after
+                .and_then(|limit| Some(conversation.silent_since()? + limit));
             tokio::select! {
                 () = changed => {}
                 () = room => {}
@@ -260,6 +281,7 @@ impl SdkAgent {
                 },
                 () = until(silence) => return Ok(Ended::Silent),
                 () = until(idle_at) => return Ok(Ended::Idle),
+                () = until(replaced_at) => return Ok(Ended::Replaced),
             }
         }
     }
@@ -267,6 +289,8 @@ impl SdkAgent {
     /// What becomes of items that were delivered and not answered.
     fn settle(&self, session: &ActiveSession, ended: &Ended, conversation: &mut Conversation) {
         let unanswered = conversation.unanswered();
+        // Where the data folder takes no more, they stay on disk as pending and are taken up after a restart.
+        let _ = self.sessions.confirm(&conversation.unconfirmed);
         match ended {
             // Whoever aborts gives up what is in flight, as v9.0.0 does; what no claude has seen yet stays pending.
             Ended::Aborted => {
@@ -277,6 +301,7 @@ impl SdkAgent {
             | Ended::Silent
             | Ended::Idle
             | Ended::MadeRoom
+            | Ended::Replaced
             | Ended::ChildExited(_)
             | Ended::Failed(_) => {
                 let waiting = in_flight::give_up(self, session, unanswered);
@@ -300,8 +325,12 @@ impl SdkAgent {
             Content::Assistant(text) => self.store(session, &text)?,
             Content::Result { answered } => {
                 let ended = conversation.ended_turns(&answered);
-                self.sessions
-                    .confirm(ended.iter().filter_map(|turn| turn.item.as_ref()))?;
+                let items = ended.into_iter().filter_map(|turn| turn.item);
+                if self.quirks.contains(&Quirk::ConfirmsAtEnd) {
+                    conversation.unconfirmed.extend(items);
+                } else {
+                    self.sessions.confirm(&items.collect::<Vec<_>>())?;
+                }
             }
             Content::ControlRequest { id, subtype } => {
                 conversation.query.send(&stream::refusal(&id, &subtype));
