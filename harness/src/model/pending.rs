@@ -180,6 +180,11 @@ impl PendingStore {
             .map_or(0, |queue| queue.waiting.len())
     }
 
+    /// All items that wait to be delivered, session by session.
+    pub(super) fn all_waiting(&self) -> impl Iterator<Item = &Item> {
+        self.queues.values().flat_map(|queue| &queue.waiting)
+    }
+
     /// How many items of a session are pending: waiting or in flight.
     pub(super) fn count(&self, session: i64) -> usize {
         self.queues

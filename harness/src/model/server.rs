@@ -48,6 +48,7 @@ pub(super) fn router(service: Arc<WorkerService>) -> Router {
             "/api/processing-status",
             get(data_routes::processing_status),
         )
+        .route("/api/pending-queue", get(data_routes::pending_queue))
         .route("/api/stats", get(data_routes::stats))
         .route("/api/health", get(health))
         .route("/api/readiness", get(readiness))

@@ -215,6 +215,11 @@ impl SessionManager {
         lock(&self.pending).waiting(id)
     }
 
+    /// All items that wait to be delivered.
+    pub(super) fn all_waiting(&self) -> Vec<Item> {
+        lock(&self.pending).all_waiting().cloned().collect()
+    }
+
     /// How many items of a session are pending.
     pub(super) fn pending(&self, id: i64) -> usize {
         lock(&self.pending).count(id)
