@@ -243,6 +243,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_thrown_away_never_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = PendingStore::open(folder.path()).unwrap();
+        for text in ["one", "two", "three"] {
+            store.enqueue(7, 0, summary(text)).unwrap();
+        }
+        store.claim(7).unwrap();
+        let dropped = store.drop_waiting(7, |work| *work == summary("three"));
+        assert_eq!(dropped.unwrap(), 1);
+        assert_eq!((store.waiting(7), store.count(7)), (1, 2));
+        assert_eq!(store.drop_waiting(8, |_| true).unwrap(), 0);
+
+        let again = PendingStore::open(folder.path()).unwrap();
+        let left: Vec<_> = again.all_waiting().map(|item| item.id).collect();
+        assert_eq!(left, [1, 2]);
+    }
+
+    #[test]
     fn items_put_back_keep_their_order() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = PendingStore::open(folder.path()).unwrap();
