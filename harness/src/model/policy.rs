@@ -94,6 +94,8 @@ names! {
     EndsTheLastOnly = "ends-the-last-only",
     /// A claude that is silent for the kill time is replaced by another one; the old one's stdin is closed, and it is forgotten.
     ReplacesSilent = "replaces-silent",
+    /// The idle limit ends a generator and closes its claude's stdin, and sends no signal.
+    IdleClosesOnly = "idle-closes-only",
     /// No child is ever waited for.
     NeverWaits = "never-waits",
     /// Children are written to disk, and a restarted worker ends those of its forerunner by SIGTERM when their sessions end.
