@@ -26,30 +26,42 @@ pub enum Unsure {
     NoSession,
 }
 
+impl Unsure {
+    /// Why, in words that are the same in every run.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::GraceNotCovered => "the worker was stopped before the grace was over",
+            Self::ResidueNotCovered => {
+                "the recording ends before the time after the worker's stop was over"
+            }
+            Self::SessionOpen => "its session had not ended when the recording did",
+            Self::CutOff => "the recording was cut off",
+            Self::Interrupted => "the run was interrupted",
+            Self::SessionUnknown => {
+                "it was ended while sessions were open, and it never said which one it served"
+            }
+            Self::EndUnseen => "the control socket had failed, so nobody saw how it ended",
+            Self::NoSession => "no session is known to which it could be held",
+        }
+    }
+
+    /// What would decide it.
+    const fn knob(self) -> &'static str {
+        match self {
+            Self::GraceNotCovered => "a shorter `[expect] grace` or a longer `[run] timeout`",
+            Self::ResidueNotCovered => "a shorter `[expect] residue_grace`",
+            Self::SessionOpen => "a longer `[run] timeout`",
+            Self::CutOff | Self::Interrupted => "a complete run",
+            Self::SessionUnknown => "`[load] concurrency = 1`",
+            Self::EndUnseen => "another run",
+            Self::NoSession => "a scenario",
+        }
+    }
+}
+
 impl fmt::Display for Unsure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::GraceNotCovered => {
-                "the worker was stopped before the grace was over; a shorter `[expect] grace` or a longer `[run] timeout` would decide it"
-            }
-            Self::ResidueNotCovered => {
-                "the recording ends before the time after the worker's stop was over; a shorter `[expect] residue_grace` would decide it"
-            }
-            Self::SessionOpen => {
-                "its session had not ended when the recording did; a longer `[run] timeout` would decide it"
-            }
-            Self::CutOff => "the recording was cut off; a complete run would decide it",
-            Self::Interrupted => "the run was interrupted; a complete run would decide it",
-            Self::SessionUnknown => {
-                "it was ended while sessions were open, and it never said which one it served; `[load] concurrency = 1` would decide it"
-            }
-            Self::EndUnseen => {
-                "the control socket had failed, so nobody saw how it ended; another run would decide it"
-            }
-            Self::NoSession => {
-                "no session is known to which it could be held; a scenario would decide it"
-            }
-        })
+        write!(f, "{}; {} would decide it", self.words(), self.knob())
     }
 }
 

@@ -95,7 +95,7 @@ use finding::{Finding, Found};
 use life::Held;
 use moments::Moment;
 use reap::ReapTimes;
-use rules::{CrossCheck, Deaths, Growth, GrowthSummary, Measured};
+use rules::{CrossCheck, Deaths, Growth, GrowthSummary, Measured, Strays};
 use series::Series;
 use sessions::Ended;
 use work::Items;
@@ -536,9 +536,15 @@ impl Judge {
         let (thresholds, crossed) = rules::limits(&facts.expectations.limits, measured);
         let blind = rules::blind(census.unseen_by_table, self.cross_check.differences);
         let blind_count = blind.len() as u32;
+        let strays = Strays {
+            unattributed: census.unattributed,
+            probes: books.roles.probe.spawned,
+            helpers: books.roles.helper.spawned,
+            items: books.items_counted,
+        };
         let others = rules::twins(facts)
             .into_iter()
-            .chain(rules::storm(facts, census.unattributed))
+            .chain(rules::storm(facts, strays))
             .chain(stalled)
             .chain(rules::worker_died(&self.deaths))
             .chain(grown)
@@ -743,6 +749,7 @@ fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Finding
         };
         let session = facts.sessions.get_mut(item.session);
         session.waits |= item.waits;
+        session.queued |= item.queued;
         let after = match session.ended {
             Some(ended) => format!(" (session ended by {})", ended.end),
             None => " (session not ended)".to_owned(),
@@ -755,7 +762,11 @@ fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Finding
         findings.add(Found {
             rule: bin,
             subject: reasons::kind_name(item.kind).to_owned(),
-            shape: format!("{}{after}{excused}", item.cause),
+            shape: format!(
+                "{}: {}{after}{excused}",
+                reasons::kind_name(item.kind),
+                item.cause
+            ),
             cause: item.cause.to_owned(),
             blames: item.blames,
             session: Some(session.name.clone()),

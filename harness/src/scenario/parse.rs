@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::{Mix, Scenario};
+use super::{ExpectedCause, Mix, Scenario, Verdict};
 use crate::strict_toml::{Source, TomlError, span_of};
 
 /// Keys of `[claude]` that act before a fake knows its session, so that a share of the sessions cannot have them.
@@ -202,6 +202,7 @@ fn check(source: &Source<'_>, table: &DeTable<'_>, scenario: &Scenario) -> Resul
         run,
         worker,
         faults,
+        expect,
         ..
     } = scenario;
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
@@ -291,6 +292,38 @@ fn check(source: &Source<'_>, table: &DeTable<'_>, scenario: &Scenario) -> Resul
             "`none` goes with no other policy".to_owned(),
             "leave `none` out",
         );
+    }
+    if !expect.causes.is_empty() {
+        if expect.verdict == Verdict::Pass {
+            return wrong(
+                &["expect", "causes"],
+                "a run that passes has no causes".to_owned(),
+                "leave [[expect.causes]] out, or expect verdict = \"fail\"",
+            );
+        }
+        if expect
+            .causes
+            .iter()
+            .any(|entry| entry.cause.trim().is_empty())
+        {
+            return wrong(
+                &["expect", "causes"],
+                "an empty cause names nothing".to_owned(),
+                "write it word for word as reports print it",
+            );
+        }
+        let uncounted = expect.findings.as_ref().is_some_and(|findings| {
+            let counted =
+                |entry: &ExpectedCause| findings.get(&entry.rule).is_some_and(|count| *count > 0);
+            !expect.causes.iter().all(counted)
+        });
+        if uncounted {
+            return wrong(
+                &["expect", "findings"],
+                "`findings` counts none of a rule that `causes` names".to_owned(),
+                "name each rule in both, or leave `findings` out",
+            );
+        }
     }
     if let Some(fault) = faults.iter().find(|fault| fault.at > run.timeout) {
         let message = format!(
