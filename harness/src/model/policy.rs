@@ -108,6 +108,8 @@ names! {
     HelperUnreaped = "helper-unreaped",
     /// Each session starts a probe (`claude --version`) whose end nobody waits for, with its stdin left open.
     ProbeForgotten = "probe-forgotten",
+    /// Every item is followed by a line that is no JSON.
+    WritesGarbage = "writes-garbage",
     /// Each request starts a probe.
     ProbeStorm = "probe-storm",
     /// The end of a session kills its claude at once, whatever it still has to do.

@@ -18,6 +18,7 @@ use super::policy::{Quirk, Stdio};
 use super::processes::{Child, ProcessManager};
 use super::prompts;
 use super::query::{Query, QueryError, QueryOptions, Step, query, unique_uuid};
+use super::quirks::garbled;
 use super::responses;
 use super::sessions::{ActiveSession, Opening, SessionManager};
 use super::stream::{self, Content, Message};
@@ -233,6 +234,9 @@ impl SdkAgent {
                 let occurred_at = Moment::at(item.created_at_epoch).iso();
                 let text = prompts::item(&item.work, &occurred_at);
                 conversation.say(&text, session, Some(item));
+                if self.quirks.contains(&Quirk::WritesGarbage) {
+                    conversation.query.send(garbled::LINE);
+                }
             }
             let ending = session.ending();
             if ending.is_some()

@@ -2,6 +2,7 @@
 //! it decides; what differs is here.
 
 pub(super) mod attendants;
+pub(super) mod garbled;
 pub(super) mod inherited;
 pub(super) mod kills_at_end;
 pub(super) mod ladder;
