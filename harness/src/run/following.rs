@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::rest::Rest;
+use super::steps::Steps;
 use crate::isolation::inner::is_orphaned;
 use crate::judge::{Expectations, Judge};
 use crate::timeline::event::{Event, EventKind};
@@ -19,6 +20,7 @@ pub struct Followed {
     /// The judge of what was seen so far, for the progress line alone.
     pub live: Judge,
     expectations: Expectations,
+    steps: Rc<RefCell<Steps>>,
 }
 
 /// The task through which every fact passes on its way to the recorder.
@@ -34,12 +36,14 @@ impl Following {
         mut facts: mpsc::Receiver<Event>,
         recorder: mpsc::Sender<Event>,
         expectations: Expectations,
+        steps: Rc<RefCell<Steps>>,
     ) -> Self {
         let live = Judge::new(&expectations);
         let state = Rc::new(RefCell::new(Followed {
             rest: Rest::default(),
             live,
             expectations,
+            steps,
         }));
         let followed = Rc::clone(&state);
         let task = spawn_local(async move {
@@ -74,5 +78,6 @@ impl Followed {
         };
         self.rest.see(event, grace_ends);
         self.live.see(event);
+        self.steps.borrow_mut().see(event);
     }
 }

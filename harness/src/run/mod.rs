@@ -4,6 +4,7 @@
 //! the worker, the driver, the witnesses and the recorder. When the inner one has ended, [`judged`] reads the recording back from
 //! disk and judges it: there is no second way to a verdict.
 
+mod faults;
 mod following;
 mod given;
 mod inner;
@@ -11,6 +12,7 @@ pub mod judged;
 mod order;
 mod outer;
 mod rest;
+mod steps;
 
 pub use inner::inner;
 pub use judged::{JudgedError, judge};
