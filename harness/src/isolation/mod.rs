@@ -33,6 +33,7 @@ use std::io;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub use inner::{Adopted, Command, adopt};
+pub use ordinary::own_program;
 pub use outer::{Inner, InnerEnd, launch};
 pub use tree::{Ended, end_descendants};
 

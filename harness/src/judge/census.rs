@@ -11,7 +11,7 @@ use fake_claude::quantity::Span;
 use super::books::{Fate, Roles};
 use super::command::looks_like_claude;
 use super::ending::Ending;
-use super::facts::Facts;
+use super::facts::{Facts, Rest};
 use super::finding::Findings;
 use super::life::{Goodbye, Heard, Held, Life, StarterEnd};
 use super::memory::Memory;
@@ -28,6 +28,8 @@ const REMEMBERED: usize = 8_192;
 const DEPTH: u32 = 32;
 /// How long the last words of a fake are waited for, when its connection has not ended.
 const PATIENCE: Span = Span::from_secs(10);
+/// For how long no fake may have said anything, and none may be at work, for a run to be at rest whatever the worker's queue says.
+const STILL: Span = Span::from_secs(1);
 
 /// All processes.
 #[derive(Debug, Clone, Default)]
@@ -314,6 +316,7 @@ impl Census {
         {
             items.turn(id, *turn, *kind, markers);
         }
+        facts.spoken(at);
         let Some(life) = self.life(facts, id, at, seq) else {
             return;
         };
@@ -332,6 +335,10 @@ impl Census {
                 if let Some(session) = own_session {
                     life.session = Some(session);
                     life.inherited = false;
+                    if *role == Role::Primary {
+                        let session = facts.sessions.get_mut(session);
+                        session.note_primary(id, life.first);
+                    }
                 }
                 self.link(facts, id, *ppid, at);
             }
@@ -339,16 +346,27 @@ impl Census {
                 life.session = own_session;
                 life.inherited = false;
                 life.serves_from = Some(life.serves_from.map_or(at, |known| known.min(at)));
-                self.tell_wrapper(id, own_session, at);
+                if let Some(session) = own_session {
+                    let session = facts.sessions.get_mut(session);
+                    session.served = true;
+                    if life.role == Some(Role::Primary) {
+                        session.note_primary(id, life.first);
+                    }
+                }
+                self.tell_wrapper(facts, id, own_session, at);
             }
             Say::SawWork { markers, .. } => {
                 life.said_work = true;
                 life.owed.extend(markers.iter().cloned());
+                items.give(id, markers);
             }
-            Say::TurnStarted { .. } => {}
-            Say::TurnEnded { markers, .. } => {
+            Say::TurnStarted { .. } => life.silent = false,
+            Say::TurnEnded { markers, good, .. } => {
                 for marker in markers {
                     life.owed.remove(marker);
+                }
+                if !good {
+                    items.fail(id, life.silent, markers);
                 }
             }
             Say::SawEof { .. } => {
@@ -369,6 +387,7 @@ impl Census {
                 let key = what.split(['=', ' ']).next().unwrap_or_default();
                 life.dies |= key == "die";
                 life.hangs |= matches!(key, "hang" | "deaf");
+                life.silent |= key == "silent";
                 if let Some(pid) = *pid {
                     match self.by_pid.get(&pid).copied() {
                         Some(child) if child.start_time >= id.start_time && child != id => {
@@ -412,7 +431,13 @@ impl Census {
     }
 
     /// A wrapper reads nothing, so it learns its session from its payload.
-    fn tell_wrapper(&mut self, id: ProcessIdentity, session: Option<SessionKey>, at: RunTime) {
+    fn tell_wrapper(
+        &mut self,
+        facts: &mut Facts,
+        id: ProcessIdentity,
+        session: Option<SessionKey>,
+        at: RunTime,
+    ) {
         let Some(life) = self.lives.get(&id) else {
             return;
         };
@@ -424,6 +449,10 @@ impl Census {
         {
             wrapper.session = session;
             wrapper.serves_from = Some(at);
+            if let Some(session) = session {
+                let session = facts.sessions.get_mut(session);
+                session.note_primary(starter, wrapper.first);
+            }
         }
     }
 
@@ -592,7 +621,7 @@ impl Census {
         }
     }
 
-    fn look(&mut self, facts: &mut Facts, items: &Items, id: ProcessIdentity) {
+    fn look(&mut self, facts: &mut Facts, items: &mut Items, id: ProcessIdentity) {
         let Some(life) = self.lives.get_mut(&id) else {
             return;
         };
@@ -648,11 +677,15 @@ impl Census {
     fn look_at_waiting(&mut self, facts: &mut Facts, items: &mut Items, at: RunTime, quiet: bool) {
         self.drain_looked = true;
         let mut behind = BTreeSet::new();
+        let (mut at_work, mut primary_lived) = (false, false);
         for life in self.lives.values() {
             let alive = life.first <= at && life.died().is_none_or(|died| died > at);
-            if !alive || !serves(self.role_of(life)) {
+            let role = self.role_of(life);
+            if !alive || !serves(role) {
                 continue;
             }
+            primary_lived |= role == Role::Primary;
+            at_work |= !life.owed.is_empty() && !life.hangs;
             for marker in &life.owed {
                 items.wait_in(marker);
             }
@@ -661,6 +694,10 @@ impl Census {
             {
                 behind.insert(session);
             }
+        }
+        // A worker that counts what it will never hand out lets no run come to rest by itself.
+        if quiet || !at_work && at.since(facts.last_word) >= STILL {
+            facts.rest = Some(Rest { primary_lived });
         }
         items.wait_behind(|session| behind.contains(&session));
         if quiet {
@@ -676,6 +713,7 @@ impl Census {
             Some(starter) => Some(StarterEnd {
                 died: starter.died(),
                 told: starter.told_to_end(),
+                sid: starter.sid,
             }),
             None => life.starter_end,
         }
@@ -720,6 +758,7 @@ impl Census {
         let end = StarterEnd {
             died: life.died(),
             told: life.told_to_end(),
+            sid: life.sid,
         };
         let children = life.children.clone();
         for child in children {
@@ -739,14 +778,14 @@ impl Census {
     }
 
     /// Puts a process into its bin and forgets it.
-    fn settle(&mut self, facts: &mut Facts, items: &Items, id: ProcessIdentity) {
+    fn settle(&mut self, facts: &mut Facts, items: &mut Items, id: ProcessIdentity) {
         self.hand_down(id);
         self.conclude(facts, items, id);
         self.forget(id);
     }
 
     /// Puts a process into its bin.
-    fn conclude(&mut self, facts: &mut Facts, items: &Items, id: ProcessIdentity) {
+    fn conclude(&mut self, facts: &mut Facts, items: &mut Items, id: ProcessIdentity) {
         let Some(life) = self.lives.get(&id) else {
             return;
         };
@@ -759,16 +798,20 @@ impl Census {
             serves(role).then(|| facts.sessions.only_one_open_at(life.first))?
         });
         self.live_leaks -= u32::from(life.broken.is_some());
+        let ended = life.died();
+        if ended.is_some_and(|ended| ended < facts.runs_own_end(life)) {
+            items.leave(id, &life.owed);
+        }
         let decided = self.decide(facts, items, life, role, session);
         self.note_reap_time(facts, id, role, session, decided.fate);
         self.note_service(facts, id, role, session);
         self.note_blindness(facts, id);
         let life = &self.lives[&id];
-        if serves(role) {
-            match session {
-                Some(session) => facts.sessions.get_mut(session).spawned += 1,
-                None => self.unattributed += 1,
-            }
+        match (session, role) {
+            _ if !serves(role) => {}
+            (Some(session), Role::Grandchild) => facts.sessions.get_mut(session).descendants += 1,
+            (Some(session), _) => facts.sessions.get_mut(session).started += 1,
+            (None, _) => self.unattributed += 1,
         }
         if decided.fate.is_leak() {
             // A zombie holds no memory any more.

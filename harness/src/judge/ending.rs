@@ -23,6 +23,7 @@ pub(super) enum Ending {
     Killed {
         signal: Option<i32>,
         by: Sender,
+        open: bool,
         working: bool,
     },
     /// Its stdin was closed, and it left work unfinished.
@@ -170,11 +171,13 @@ impl Census {
         let killed = |at: RunTime, signal: Option<i32>| {
             let heard = heard.filter(|heard| signal.is_none_or(|signal| signal == heard.signal));
             let by = heard.map_or(Sender::Unknown, |heard| self.sender(facts, life, *heard));
+            let at = heard.map_or(at, |heard| heard.at);
             (
-                heard.map_or(at, |heard| heard.at),
+                at,
                 Ending::Killed {
                     signal: heard.map(|heard| heard.signal).or(signal),
                     by,
+                    open: self.was_open(facts, session, at),
                     working: owes,
                 },
             )
@@ -217,7 +220,6 @@ impl Census {
     ) -> Ending {
         let ended = session.and_then(|key| facts.sessions.get(key).ended);
         let given_up = ended.is_some_and(|ended| ended.end == End::Abort && ended.at <= at);
-        let open = self.was_open(facts, session, at);
         match ending {
             Ending::ByItself { .. } if owes && !given_up => ending,
             Ending::ByItself { .. } => Ending::Fine,
@@ -229,7 +231,7 @@ impl Census {
                 Ending::Fine
             }
             Ending::StdinClosed if owes && !given_up => ending,
-            Ending::Killed { by, .. } => {
+            Ending::Killed { by, open, .. } => {
                 let starter_did = by == Sender::Starter && role != Role::Primary;
                 let starter_gone = role == Role::Grandchild && self.starter_ended_by(life, at);
                 // One that hangs for ever, as it was told to, is not ended before its time.

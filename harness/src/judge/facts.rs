@@ -2,7 +2,9 @@
 
 use fake_claude::quantity::Span;
 
+use super::coverage::WITNESSES;
 use super::expectations::Expectations;
+use super::life::Life;
 use super::moments::Moments;
 use super::pauses::Pauses;
 use super::sessions::{SessionKey, Sessions};
@@ -33,6 +35,10 @@ pub(super) struct Facts {
     pub ended: u32,
     pub load_finished: Option<RunTime>,
     pub drained: Option<(RunTime, bool)>,
+    /// The latest statement of any fake until the run had drained.
+    pub last_word: RunTime,
+    /// What lived when the run had drained, if all had come to rest by then.
+    pub rest: Option<Rest>,
     pub grace_passed: Option<(RunTime, u64)>,
     pub residue_passed: Option<(RunTime, u64)>,
     pub interrupted: Option<RunTime>,
@@ -55,6 +61,8 @@ impl Facts {
             ended: 0,
             load_finished: None,
             drained: None,
+            last_word: RunTime::START,
+            rest: None,
             grace_passed: None,
             residue_passed: None,
             interrupted: None,
@@ -113,6 +121,21 @@ impl Facts {
         }
     }
 
+    /// The usual witnesses that were switched off. A recording that does not say which were on is taken to have had them.
+    pub fn missing_witnesses(&self) -> impl Iterator<Item = Source> {
+        let named = self.run.as_ref().filter(|run| !run.witnesses.is_empty());
+        let missing = named.map(|run| {
+            let absent = |witness: &Source| !run.witnesses.contains(witness);
+            WITNESSES.into_iter().filter(absent)
+        });
+        missing.into_iter().flatten()
+    }
+
+    /// Whether a witness was switched on and never failed.
+    pub fn watched_throughout(&self, witness: Source) -> bool {
+        self.watches(witness) && !self.had_failed(witness, RunTime::NEVER)
+    }
+
     /// Which process table counts: the system's own, or the portable one where there is no other.
     pub fn main_table(&self) -> Source {
         if self.watches(Source::Portable) && !self.watches(Source::Table) {
@@ -141,10 +164,33 @@ impl Facts {
         })
     }
 
+    /// When the run itself began to end a process, or the worker for the last time: what happens from then on is its doing.
+    pub fn runs_own_end(&self, life: &Life) -> RunTime {
+        [self.final_stop(), life.harness_signal, self.interrupted]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(RunTime::NEVER)
+    }
+
+    /// A fake said something at a moment.
+    pub fn spoken(&mut self, at: RunTime) {
+        if self.drained.is_none_or(|(drained, _)| at <= drained) {
+            self.last_word = self.last_word.max(at);
+        }
+    }
+
     /// When the worker that was started last began to go away. Whether that was its last stop is certain only at the end.
     pub fn final_stop(&self) -> Option<RunTime> {
         self.workers.final_stop()
     }
+}
+
+/// All had come to rest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rest {
+    /// Whether any primary lived then.
+    pub primary_lived: bool,
 }
 
 /// When an obligation is due.

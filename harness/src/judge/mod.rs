@@ -63,6 +63,7 @@ mod census;
 #[cfg(test)]
 mod check;
 mod command;
+pub mod coverage;
 mod doubt;
 mod ending;
 mod expectations;
@@ -99,7 +100,7 @@ use finding::{Finding, Found};
 use life::Held;
 use moments::Moment;
 use reap::ReapTimes;
-use rules::{CrossCheck, Deaths, Growth, GrowthSummary, Measured};
+use rules::{CrossCheck, Deaths, Growth, GrowthSummary, Measured, Strays};
 use series::Series;
 use sessions::Ended;
 use work::Items;
@@ -175,6 +176,8 @@ pub struct Judgement {
     pub run: Option<RunFacts>,
     /// The witnesses that failed, with the reason.
     pub failed_witnesses: Vec<(Source, String)>,
+    /// The witnesses that were switched off; [`coverage::untold`] says what cannot be told without them.
+    pub missing_witnesses: Vec<Source>,
     /// Samples that were taken, that came late by a tick or more, and that were lost.
     pub ticks: Ticks,
     /// How long the recording is, in milliseconds.
@@ -558,9 +561,15 @@ impl Judge {
         let (thresholds, crossed) = rules::limits(&facts.expectations.limits, measured);
         let blind = rules::blind(census.unseen_by_table, self.cross_check.differences);
         let blind_count = blind.len() as u32;
+        let strays = Strays {
+            unattributed: census.unattributed,
+            probes: books.roles.probe.spawned,
+            helpers: books.roles.helper.spawned,
+            items: books.items_counted,
+        };
         let others = rules::twins(facts)
             .into_iter()
-            .chain(rules::storm(facts, census.unattributed))
+            .chain(rules::storm(facts, strays))
             .chain(stalled)
             .chain(rules::worker_died(&self.deaths))
             .chain(grown)
@@ -617,6 +626,7 @@ impl Judge {
             smallest_leak: self.smallest_leak(&growth),
             run: self.facts.run.clone(),
             failed_witnesses,
+            missing_witnesses: facts.missing_witnesses().collect(),
             ticks: Ticks {
                 taken: self.ticks,
                 late: self.late_ticks,
@@ -654,7 +664,11 @@ impl Judge {
                 opened: facts.opened,
             });
         }
-        if self.ticks == 0 {
+        let missing = facts
+            .missing_witnesses()
+            .filter(|witness| self.rests_on(*witness));
+        doubts.extend(missing.map(|witness| Doubt::WitnessMissing { witness }));
+        if self.ticks == 0 && facts.watches(Source::Table) {
             doubts.push(Doubt::NoSamples);
         }
         if self.lost_samples_matter() {
@@ -705,13 +719,17 @@ impl Judge {
         peaks || !covered || facts.moments.first_after(last).is_none()
     }
 
-    /// Whether the verdict rests on a witness: the process table and the control socket have no substitute. The reaper has one in the
-    /// table, and the others only check.
+    /// Whether the verdict rests on a witness: what lives, and how sessions and work fare, is known from samples of the process table
+    /// and from the control socket alone. The reaper has a substitute in the table, and the others only check.
     fn rests_on(&self, witness: Source) -> bool {
+        let facts = &self.facts;
         match witness {
-            Source::Control | Source::Run | Source::Driver => true,
-            Source::Table | Source::Portable => witness == self.facts.main_table(),
-            Source::Reaper => !self.facts.watches(self.facts.main_table()),
+            // Without sessions there is nothing for the fakes to tell.
+            Source::Control => facts.opened > 0,
+            Source::Run | Source::Driver => true,
+            Source::Table => witness == facts.main_table() || self.ticks == 0,
+            Source::Portable => witness == facts.main_table() && self.ticks > 0,
+            Source::Reaper => !facts.watches(facts.main_table()),
             Source::Cookie => false,
         }
     }
@@ -765,6 +783,7 @@ fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Finding
         };
         let session = facts.sessions.get_mut(item.session);
         session.waits |= item.waits;
+        session.queued |= item.queued;
         let after = match session.ended {
             Some(ended) => format!(" (session ended by {})", ended.end),
             None => " (session not ended)".to_owned(),
@@ -777,7 +796,11 @@ fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Finding
         findings.add(Found {
             rule: bin,
             subject: reasons::kind_name(item.kind).to_owned(),
-            shape: format!("{}{after}{excused}", item.cause),
+            shape: format!(
+                "{}: {}{after}{excused}",
+                reasons::kind_name(item.kind),
+                item.cause
+            ),
             cause: item.cause.to_owned(),
             blames: item.blames,
             session: Some(session.name.clone()),

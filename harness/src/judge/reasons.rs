@@ -4,7 +4,7 @@ use fake_claude::control::{Role, TurnKind};
 use fake_claude::quantity::Span;
 
 use super::books::Fate;
-use super::cause::{Cause, Lineage, Sender, Stdin, Told};
+use super::cause::{Apart, Cause, Lineage, Relation, Sender, Stdin, Told};
 use super::census::{Census, serves};
 use super::command::program;
 use super::ending::{Decided, Ending};
@@ -12,6 +12,7 @@ use super::facts::Facts;
 use super::finding::{Found, ProcessLine};
 use super::life::{Broken, Heard, Life};
 use super::sessions::SessionKey;
+use crate::timeline::event::Source;
 use crate::units::{self, RunTime};
 
 impl Census {
@@ -27,8 +28,8 @@ impl Census {
         let rule = decided.fate.finding()?;
         let ended = session.and_then(|key| facts.sessions.get(key).ended);
         let cause = self.cause(facts, life, decided);
-        let cause_text = match decided.ending {
-            Ending::Unsure(why) => why.to_string(),
+        let cause = match decided.ending {
+            Ending::Unsure(why) => why.words().to_owned(),
             _ => cause.to_string(),
         };
         let after = match (ended, session) {
@@ -49,12 +50,11 @@ impl Census {
             rule,
             subject: role_name(role).to_owned(),
             shape: format!(
-                "{} `{}` {after}: {}",
+                "{} `{}` {after}: {cause}",
                 role_name(role),
-                program(&life.command),
-                signature_of(&cause, decided)
+                program(&life.command)
             ),
-            cause: cause_text,
+            cause,
             blames: !matches!(decided.fate, Fate::Crashed { planned: true }),
             session: session.map(|key| facts.sessions.get(key).name.clone()),
             process: Some(self.line(facts, life, session)),
@@ -160,10 +160,12 @@ impl Census {
             Ending::Killed {
                 signal,
                 by,
+                open,
                 working,
             } => Cause::Killed {
                 signal,
                 by,
+                open,
                 working,
             },
             Ending::StdinClosed => Cause::StdinClosed,
@@ -172,7 +174,8 @@ impl Census {
         }
     }
 
-    /// How a process had been told to go when it was found. Signals after that, such as those of the worker's own stop, do not count.
+    /// How a process had been told to go when it was found, or else what was done to it after that, too late. What comes with the
+    /// run's own end, such as the signals of the worker's last stop, is no evidence.
     fn told(&self, facts: &Facts, life: &Life, broken: Broken) -> Told {
         if !life.spoke {
             return Told::Unseen;
@@ -181,10 +184,8 @@ impl Census {
         // A signal that it obeys tells more than one that it ignores.
         heard.sort_by_key(|heard| (heard.ignored, heard.at));
         match heard.first() {
-            None if facts.had_failed(crate::timeline::event::Source::Control, broken.at) => {
-                Told::Unseen
-            }
-            None => Told::Never,
+            None if facts.had_failed(Source::Control, broken.at) => Told::Unseen,
+            None => self.told_too_late(facts, life, broken),
             Some(heard) => {
                 let by = self.sender(facts, life, **heard);
                 let signal = heard.signal;
@@ -197,15 +198,65 @@ impl Census {
         }
     }
 
+    /// What was done, after a process was overdue, to one that nobody had signalled until then.
+    fn told_too_late(&self, facts: &Facts, life: &Life, broken: Broken) -> Told {
+        let end = facts.runs_own_end(life);
+        let late = life
+            .heard()
+            .find(|heard| heard.at > broken.at && heard.at < end);
+        if let Some(heard) = late {
+            let by = self.sender(facts, life, *heard);
+            return Told::TooLate {
+                signal: heard.signal,
+                by,
+            };
+        }
+        let died = life.died().filter(|died| *died > broken.at && *died < end);
+        let killed = died.is_some_and(|died| {
+            life.goodbye.is_none()
+                && !life.dies
+                && life.code.is_none()
+                && !facts.had_failed(Source::Control, died)
+        });
+        if killed {
+            Told::KilledTooLate
+        } else {
+            Told::Never
+        }
+    }
+
+    /// What became of its stdin. What a claude starts, and a short question, is not ended by closing that, so nothing is said of it.
     fn stdin(&self, facts: &Facts, life: &Life, broken: Broken) -> Stdin {
+        if matches!(self.role_of(life), Role::Grandchild | Role::Probe) {
+            return Stdin::Unknown;
+        }
         if life.eof.is_some_and(|eof| eof <= broken.at) {
             return Stdin::EndedAndSeen;
+        }
+        // The files of a worker that goes close by themselves.
+        let closed_too_late = life.eof.is_some_and(|eof| {
+            eof < facts.runs_own_end(life)
+                && !facts
+                    .workers
+                    .owner_was_leaving(life.first, eof, facts.hold())
+        });
+        if closed_too_late {
+            return Stdin::ClosedTooLate;
         }
         let Some(held) = &life.held else {
             return Stdin::Unknown;
         };
         let holders = &held.holders;
-        if holders.iter().any(|holder| facts.workers.includes(*holder)) {
+        let by_worker = holders.iter().any(|holder| facts.workers.includes(*holder));
+        if by_worker && broken.fate == Fate::Residue {
+            // A worker that has exited holds nothing any more.
+            let nobody_else = held.known && holders.len() == 1;
+            if nobody_else {
+                Stdin::EndedUnseen
+            } else {
+                Stdin::Unknown
+            }
+        } else if by_worker {
             Stdin::HeldByWorker
         } else if holders
             .iter()
@@ -227,26 +278,57 @@ impl Census {
 
     fn lineage(&self, facts: &Facts, life: &Life, broken: Broken) -> Lineage {
         let role = self.role_of(life);
-        let descendant = matches!(role, Role::Payload | Role::Grandchild);
-        let restarted = facts
+        let started = matches!(role, Role::Payload | Role::Grandchild) && life.starter.is_some();
+        let left_by_its_worker = facts
             .workers
             .successor(life.first)
             .is_some_and(|successor| successor.started <= broken.at);
-        let own_session = life.sid == Some(life.id.pid) && role == Role::Grandchild;
-        if descendant && life.starter.is_some() && self.starter_was_gone(life, broken.at) {
+        let relation = if started && self.starter_was_gone(life, broken.at) {
             match role {
-                Role::Payload => Lineage::WrapperEnded,
-                _ if own_session => Lineage::OwnSession,
-                _ => Lineage::StarterEnded,
+                Role::Payload => Relation::WrapperEnded,
+                _ => Relation::StarterEnded,
             }
-        } else if restarted && broken.fate != Fate::Residue {
-            Lineage::WorkerRestarted
-        } else if own_session {
-            Lineage::OwnSession
-        } else if descendant && life.starter.is_some() {
-            Lineage::StarterLives
+        } else if left_by_its_worker {
+            Relation::WorkerGone
+        } else if role == Role::Primary && self.was_replaced(facts, life, broken) {
+            Relation::Replaced
+        } else if started {
+            Relation::StarterLives
         } else {
-            Lineage::Plain
+            Relation::Plain
+        };
+        Lineage {
+            relation,
+            apart: self.apart(life, role),
+        }
+    }
+
+    /// Whether a later primary of its session was started before it was overdue.
+    fn was_replaced(&self, facts: &Facts, life: &Life, broken: Broken) -> bool {
+        self.session_of(life).is_some_and(|key| {
+            facts
+                .sessions
+                .get(key)
+                .started_between(life.first, broken.at)
+        })
+    }
+
+    /// Whether a grandchild set itself apart. The process in between of a double fork makes a session, so that the daemon is in one
+    /// that is neither its own nor its starter's.
+    fn apart(&self, life: &Life, role: Role) -> Apart {
+        let (Role::Grandchild, Some(sid)) = (role, life.sid) else {
+            return Apart::No;
+        };
+        let starters = match life.starter.and_then(|starter| self.lives.get(&starter)) {
+            Some(starter) => starter.sid,
+            None => life.starter_end.and_then(|end| end.sid),
+        };
+        if sid == life.id.pid {
+            Apart::OwnSession
+        } else if starters.is_some_and(|starters| starters != sid) {
+            Apart::DoubleFork
+        } else {
+            Apart::No
         }
     }
 
@@ -283,14 +365,6 @@ impl Census {
         } else {
             Sender::Stranger
         }
-    }
-}
-
-/// The part of a signature that says why.
-fn signature_of(cause: &Cause, decided: &Decided) -> String {
-    match decided.ending {
-        Ending::Unsure(why) => format!("{why:?}"),
-        _ => cause.to_string(),
     }
 }
 
@@ -367,7 +441,7 @@ mod tests {
     #[test]
     fn a_sibling_that_inherited_stdin_is_named() {
         check_cause(
-            "1.5s seen 11 parent 5; 1.5s hello 11 primary; 1.5s serves 11 s1; 6s examined 10 by 11",
+            "1s open s2; 1.5s seen 11 parent 5; 1.5s hello 11 primary; 1.5s serves 11 s2; 6s examined 10 by 11",
             "never signalled, stdin still held open by a sibling that inherited it",
         );
     }
@@ -415,7 +489,7 @@ mod tests {
         );
         check_cause(
             "1.2s seen 11 parent 10 sid 11; 1.2s hello 11 grandchild parent 10",
-            "in a process session of its own, never signalled",
+            "started by a process that still lives, in a process session of its own, never signalled",
         );
     }
 
@@ -431,15 +505,16 @@ mod tests {
     fn an_early_end_names_its_sender() {
         check_cause(
             "1.5s signal 10 15 from 5; 1.5s bye 10 signal; 1.6s exited 10; 1.6s gone 10",
-            "ended by SIGTERM from the worker",
+            "ended by SIGTERM from the worker while its session was open",
         );
         check_cause(
             "1.6s lost 10; 1.6s exited 10; 1.6s gone 10",
-            "killed, sender unknown",
+            "killed, sender unknown, while its session was open",
         );
+        // Whether the kernel told its number or not.
         check_cause(
             "1.6s exited 10 signal 9; 1.6s gone 10",
-            "ended by SIGKILL from sender unknown",
+            "killed, sender unknown, while its session was open",
         );
         check_cause(
             "1.2s offer a s1 observation; 1.2s accept a; 1.2s work 10 observation a; 1.5s eof 10; 1.5s bye 10 eof owed 1; 1.6s exited 10; 1.6s gone 10",

@@ -3,7 +3,7 @@
 use super::doubt::Doubt;
 use super::expectations::Expectations;
 use super::finding::{Finding, rule_name};
-use crate::scenario::{Bin, Counts, Verdict};
+use crate::scenario::{Bin, Counts, ExpectedCause, Verdict};
 
 /// A verdict with its reasons.
 #[derive(Debug)]
@@ -80,12 +80,67 @@ pub(super) fn judge(expectations: &Expectations, findings: &[Finding], doubts: &
             ));
         }
     }
+    unexpected.extend(unexpected_causes(&expectations.causes, findings));
     Judged {
         verdict,
         as_expected: unexpected.is_empty(),
         reasons,
         unexpected,
     }
+}
+
+/// Causes that were expected and not found, and causes of the same rules that were found and not expected.
+fn unexpected_causes(expected: &[ExpectedCause], findings: &[Finding]) -> Vec<String> {
+    let mut unexpected = Vec::new();
+    for entry in expected {
+        if !findings.iter().any(|finding| fits(entry, finding)) {
+            let instead: Vec<String> = findings
+                .iter()
+                .filter(|finding| finding.rule == entry.rule)
+                .map(|finding| format!("{} {}: {}", finding.count, finding.subject, finding.cause))
+                .collect();
+            let subject = entry.subject.as_deref().unwrap_or("anything");
+            unexpected.push(format!(
+                "{} of {subject} because `{}` was expected; found instead: {}",
+                rule_name(entry.rule),
+                entry.cause,
+                if instead.is_empty() {
+                    "nothing of that rule".to_owned()
+                } else {
+                    instead.join("; ")
+                }
+            ));
+        }
+    }
+    for finding in findings {
+        let mut of_the_rule = expected
+            .iter()
+            .filter(|entry| entry.rule == finding.rule)
+            .peekable();
+        let named = of_the_rule.peek().is_some();
+        if named
+            && finding.blames
+            && !finding.known
+            && !of_the_rule.any(|entry| fits(entry, finding))
+        {
+            unexpected.push(format!(
+                "{} {} of {} because `{}`, which no entry of `[[expect.causes]]` names",
+                rule_name(finding.rule),
+                finding.count,
+                finding.subject,
+                finding.cause
+            ));
+        }
+    }
+    unexpected
+}
+
+/// Whether a finding is what an entry names.
+fn fits(entry: &ExpectedCause, finding: &Finding) -> bool {
+    let subject = entry.subject.as_deref();
+    entry.rule == finding.rule
+        && subject.is_none_or(|subject| subject == finding.subject)
+        && entry.cause == finding.cause
 }
 
 /// What was found and not named: only what speaks against the worker, or leaves doubt.

@@ -1,7 +1,7 @@
 //! What became of each work item.
 //!
 //! An item's book is settled at the end alone: what the worker stored, and what it still keeps, is read back only then. Until then an
-//! item costs about a hundred bytes.
+//! item costs about two hundred bytes.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use super::facts::Facts;
 use super::sessions::SessionKey;
 use crate::process::ProcessIdentity;
 use crate::scenario::{Bin, End};
+use crate::timeline::event::Source;
 use crate::units::RunTime;
 
 /// What the driver heard when it offered an item.
@@ -21,6 +22,19 @@ enum Answer {
     Refused,
     Skipped,
     Unknown,
+}
+
+/// What came of an item that a claude had read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// Nothing, as far as is known.
+    Read,
+    /// The claude ended before it answered.
+    Left,
+    /// Its turn ended in an error.
+    Failed,
+    /// Its turn ended without any result.
+    Silent,
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +52,12 @@ struct Item {
     elsewhere: u8,
     /// The last good turn, so that one turn told of twice counts once.
     last_turn: Option<(ProcessIdentity, u32)>,
+    /// Who answered it first.
+    answered_by: Option<ProcessIdentity>,
+    /// Whether another one answered it too.
+    answered_by_others: bool,
+    /// The claude that read it last, and what came of that.
+    given: Option<(ProcessIdentity, Course)>,
     stored: u32,
     /// Whether it waited in, or behind, a live claude when the run had drained.
     waiting: bool,
@@ -55,6 +75,8 @@ pub(super) struct Settled<'a> {
     gave_up: bool,
     /// Whether it waits in or behind a live claude.
     pub waits: bool,
+    /// Whether it lies in the worker's queue.
+    pub queued: bool,
     /// Whether it speaks against the worker.
     pub blames: bool,
     pub cause: &'static str,
@@ -80,11 +102,30 @@ impl Settled<'_> {
 /// Why an item waits that a live claude has, or that stands behind one.
 const WAITS: &str = "waits in or behind a live claude";
 
+/// Why an item is lost whose turn failed.
+const FAILED: &str = "its turn ended in an error";
+
+/// Why nobody knows about an item, without the control socket and a store that can be read back.
+const UNSEEN: &str = "nobody saw whether it was answered";
+
 /// What is known of the worker's storage.
 #[derive(Debug, Clone, Default)]
 struct Store {
     kinds: Vec<TurnKind>,
     complete: bool,
+}
+
+impl Item {
+    /// Why nobody answered it, from what the fakes said.
+    const fn why_lost(&self) -> &'static str {
+        match self.given {
+            _ if self.elsewhere > 0 => "answered in a turn of another kind alone",
+            None => "accepted, and never given to a claude",
+            Some((_, Course::Read | Course::Silent)) => "given to a claude that never answered it",
+            Some((_, Course::Left)) => "given to a claude that ended before it answered",
+            Some((_, Course::Failed)) => FAILED,
+        }
+    }
 }
 
 /// All work items.
@@ -107,6 +148,9 @@ impl Items {
             good: 0,
             elsewhere: 0,
             last_turn: None,
+            answered_by: None,
+            answered_by_others: false,
+            given: None,
             stored: 0,
             waiting: false,
         });
@@ -167,11 +211,51 @@ impl Items {
             }
             item.last_turn = Some((who, turn));
             let count = if item.kind == kind {
+                let first = *item.answered_by.get_or_insert(who);
+                item.answered_by_others |= first != who;
                 &mut item.good
             } else {
                 &mut item.elsewhere
             };
             *count = count.saturating_add(1);
+        }
+    }
+
+    /// A claude read items.
+    pub fn give(&mut self, who: ProcessIdentity, markers: &[String]) {
+        for marker in markers {
+            if let Some(item) = self.items.get_mut(marker) {
+                item.given = Some((who, Course::Read));
+            }
+        }
+    }
+
+    /// A turn ended without a good result: with an error, or silently.
+    pub fn fail(&mut self, who: ProcessIdentity, silent: bool, markers: &[String]) {
+        let course = if silent {
+            Course::Silent
+        } else {
+            Course::Failed
+        };
+        for marker in markers {
+            if let Some(item) = self.items.get_mut(marker) {
+                item.given = Some((who, course));
+            }
+        }
+    }
+
+    /// A claude ended, and had not answered these.
+    pub fn leave<'a>(
+        &mut self,
+        who: ProcessIdentity,
+        markers: impl IntoIterator<Item = &'a String>,
+    ) {
+        for marker in markers {
+            if let Some(item) = self.items.get_mut(marker)
+                && item.given == Some((who, Course::Read))
+            {
+                item.given = Some((who, Course::Left));
+            }
         }
     }
 
@@ -238,7 +322,8 @@ impl Items {
             kind: item.kind,
             bin,
             gave_up: aborted && item.good == 0 && item.stored == 0,
-            waits: cause == WAITS,
+            waits: item.waiting && bin == Some(Bin::Pending),
+            queued: item.kept && bin == Some(Bin::Pending),
             blames: match bin {
                 Some(Bin::Refused) => !excused,
                 // Who hangs up in the middle of a request hears no answer.
@@ -257,7 +342,12 @@ impl Items {
         // A turn of another kind that repeats the item may store it too, so records may be as many as turns that held it.
         let turns = u32::from(item.good) + u32::from(item.elsewhere);
         if item.good >= 2 {
-            return (Some(Bin::Duplicated), "answered in more than one turn");
+            let cause = if item.answered_by_others {
+                "answered by more than one claude"
+            } else {
+                "answered more than once by the same claude"
+            };
+            return (Some(Bin::Duplicated), cause);
         }
         if item.stored > turns.max(1) {
             return (Some(Bin::Duplicated), "stored more often than answered");
@@ -266,6 +356,16 @@ impl Items {
             .store
             .as_ref()
             .is_some_and(|store| store.complete && store.kinds.contains(&item.kind));
+        let watched = facts.watched_throughout(Source::Control);
+        if item.stored > 0 && turns == 0 && watched && !aborted {
+            return (
+                Some(Bin::Lost),
+                match item.given {
+                    Some((_, Course::Failed)) => FAILED,
+                    _ => "stored as done, and no turn of it ended well",
+                },
+            );
+        }
         if item.stored > 0 || (item.good > 0 && !readable) {
             return (None, "");
         }
@@ -295,10 +395,10 @@ impl Items {
             Some((at, false)) if facts.workers.at(at).is_some() => {
                 (Some(Bin::Pending), "work went on when the time was over")
             }
-            Some(_) => (
-                Some(Bin::Lost),
-                "accepted, and neither answered nor waiting anywhere",
-            ),
+            Some(_) if watched => (Some(Bin::Lost), item.why_lost()),
+            // It is not where answers are stored, whatever became of it.
+            Some(_) if readable => (Some(Bin::Lost), "cause unknown"),
+            Some(_) => (Some(Bin::Pending), UNSEEN),
         }
     }
 }

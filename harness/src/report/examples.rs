@@ -99,6 +99,7 @@ pub(super) fn passing() -> Report {
             .map(|witness| WitnessLine {
                 witness,
                 failed: None,
+                off: None,
             })
             .to_vec(),
         overhead: Overhead {
@@ -250,13 +251,13 @@ pub(super) fn failing() -> Report {
             Finding {
                 subject: "primary".to_owned(),
                 rule: Bin::Lost,
-                signature: "lost: accepted, and neither answered nor waiting anywhere (session ended by complete)".to_owned(),
+                signature: "lost: observation: given to a claude that ended before it answered (session ended by complete)".to_owned(),
                 count: 2,
                 known: true,
                 blames: true,
                 sessions: vec!["s9".to_owned()],
                 processes: Vec::new(),
-                cause: "accepted, and neither answered nor waiting anywhere".to_owned(),
+                cause: "given to a claude that ended before it answered".to_owned(),
                 evidence: Evidence {
                     expected: "answered once, and stored where that can be read back".to_owned(),
                     seen: "first of them lhm-4f2a-9-o1z".to_owned(),
@@ -324,10 +325,17 @@ pub(super) fn inconclusive() -> Report {
             WitnessLine {
                 witness: Source::Table,
                 failed: None,
+                off: None,
+            },
+            WitnessLine {
+                witness: Source::Portable,
+                failed: None,
+                off: Some("nothing checks the process table".to_owned()),
             },
             WitnessLine {
                 witness: Source::Control,
                 failed: Some("\x1b[31mbroken pipe".to_owned()),
+                off: None,
             },
         ],
         ..passing()

@@ -474,7 +474,7 @@ impl Run {
             let left = self
                 .emitter
                 .clock()
-                .until(self.followed.borrow().rest.grace_ends + margin);
+                .until(self.followed.borrow().rest.grace_ends() + margin);
             if left.is_zero() || !self.anything_left() {
                 return;
             }

@@ -189,14 +189,20 @@ async fn follow(
 }
 
 /// The signals by which a user stops a run.
-struct Signals {
+#[derive(Debug)]
+pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
 }
 
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    /// Listens from now on: none of them ends this process any more.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses it.
+    pub fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -204,7 +210,8 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) {
+    /// Waits for the next of them. May be dropped before that without losing any.
+    pub async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

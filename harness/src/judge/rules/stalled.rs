@@ -2,30 +2,23 @@
 
 use crate::judge::facts::Facts;
 use crate::judge::finding::Found;
+use crate::judge::sessions::Session;
 use crate::scenario::Bin;
+use crate::timeline::event::Source;
 
-/// Every session that did not finish: the driver says so, or its work waited in a live claude when all had come to rest.
+/// Every session that did not finish: its work hangs in a live claude, or in a queue of the worker from which no claude was ever started,
+/// when all had come to rest; or the driver says so.
 pub(in crate::judge) fn stalled(facts: &Facts) -> Vec<Found> {
     facts
         .sessions
         .iter()
-        .filter(|session| session.stalled.is_some() || session.hung && session.waits)
-        .map(|session| {
-            let (shape, seen) = match &session.stalled {
-                Some(_) if !session.waits => ("a session could not go on", "the driver waited in vain"),
-                _ => (
-                    "work hangs in a live claude",
-                    "a live claude had read work and had not answered when all else had come to rest",
-                ),
-            };
-            Found {
+        .filter_map(|session| {
+            let (cause, seen) = why(facts, session)?;
+            Some(Found {
                 rule: Bin::Stalled,
-            subject: "session".to_owned(),
-                shape: shape.to_owned(),
-                cause: session
-                    .stalled
-                    .clone()
-                    .unwrap_or_else(|| "its claude hangs".to_owned()),
+                subject: "session".to_owned(),
+                shape: cause.to_owned(),
+                cause: cause.to_owned(),
                 blames: true,
                 session: Some(session.name.clone()),
                 process: None,
@@ -33,9 +26,43 @@ pub(in crate::judge) fn stalled(facts: &Facts) -> Vec<Found> {
                 seen: seen.to_owned(),
                 by: None,
                 events: Vec::new(),
-            }
+            })
         })
         .collect()
+}
+
+/// Why a session could not go on, and what was seen of it, if it could not.
+fn why<'a>(facts: &Facts, session: &'a Session) -> Option<(&'a str, &'static str)> {
+    if session.hung && session.waits {
+        return Some((
+            "a live claude read its work and never answered",
+            "a live claude had read work and had not answered when all else had come to rest",
+        ));
+    }
+    // Without the control socket nobody knows whom a claude was started for, and without a worker nobody would start one.
+    let watched = facts.watched_throughout(Source::Control);
+    let worker_lived = facts
+        .drained
+        .is_some_and(|(at, _)| facts.workers.at(at).is_some());
+    if let (true, true, true, false, Some(rest)) = (
+        session.queued,
+        watched,
+        worker_lived,
+        session.served,
+        facts.rest,
+    ) {
+        let cause = if rest.primary_lived {
+            "its work is queued, and no claude was ever started for it while others lived"
+        } else {
+            "its work is queued, and no claude was ever started for it though no other lived"
+        };
+        return Some((
+            cause,
+            "its work lay in the worker's queue when all else had come to rest",
+        ));
+    }
+    let words = session.stalled.as_deref()?;
+    Some((words, "the driver waited in vain"))
 }
 
 #[cfg(test)]

@@ -29,14 +29,14 @@ pub(in crate::judge) fn worker_died(deaths: &Deaths) -> Vec<Found> {
         .iter()
         .map(|(seq, code, signal)| {
             let how = match (code, signal) {
-                (_, Some(signal)) => format!("killed by {}", SignalName(*signal)),
-                (Some(code), None) => format!("exit code {code}"),
-                (None, None) => "how is not known".to_owned(),
+                (_, Some(signal)) => format!("ended by {}", SignalName(*signal)),
+                (Some(code), None) => format!("exited with code {code}"),
+                (None, None) => "cause unknown".to_owned(),
             };
             Found {
                 rule: Bin::WorkerDied,
                 subject: "worker".to_owned(),
-                shape: format!("the worker ended unasked: {how}"),
+                shape: format!("the worker, unasked: {how}"),
                 cause: how,
                 blames: true,
                 session: None,
