@@ -2,6 +2,7 @@
 
 use fake_claude::quantity::Span;
 
+use super::coverage::WITNESSES;
 use super::expectations::Expectations;
 use super::life::Life;
 use super::moments::Moments;
@@ -33,6 +34,8 @@ pub(super) struct Facts {
     pub drained: Option<(RunTime, bool)>,
     /// The latest statement of any fake until the run had drained.
     pub last_word: RunTime,
+    /// Whether any fake said something after that and before the worker was stopped: it had been at work.
+    pub spoke_on: bool,
     /// What lived when the run had drained, if all had come to rest by then.
     pub rest: Option<Rest>,
     pub grace_passed: Option<(RunTime, u64)>,
@@ -57,6 +60,7 @@ impl Facts {
             load_finished: None,
             drained: None,
             last_word: RunTime::START,
+            spoke_on: false,
             rest: None,
             grace_passed: None,
             residue_passed: None,
@@ -96,6 +100,16 @@ impl Facts {
             Some(run) if !run.witnesses.is_empty() => run.witnesses.contains(&witness),
             _ => matches!(witness, Source::Table | Source::Control | Source::Reaper),
         }
+    }
+
+    /// The usual witnesses that were switched off. A recording that does not say which were on is taken to have had them.
+    pub fn missing_witnesses(&self) -> impl Iterator<Item = Source> {
+        let named = self.run.as_ref().filter(|run| !run.witnesses.is_empty());
+        let missing = named.map(|run| {
+            let absent = |witness: &Source| !run.witnesses.contains(witness);
+            WITNESSES.into_iter().filter(absent)
+        });
+        missing.into_iter().flatten()
     }
 
     /// Whether a witness was switched on and never failed.
@@ -144,6 +158,8 @@ impl Facts {
     pub fn spoken(&mut self, at: RunTime) {
         if self.drained.is_none_or(|(drained, _)| at <= drained) {
             self.last_word = self.last_word.max(at);
+        } else {
+            self.spoke_on |= self.final_stop().is_none_or(|stop| at < stop);
         }
     }
 
