@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::coverage::untold;
 use crate::timeline::event::Source;
 use crate::units::Count;
 
@@ -95,6 +96,11 @@ pub enum Doubt {
         /// Why.
         reason: String,
     },
+    /// A witness was switched off on whom the verdict rests.
+    WitnessMissing {
+        /// Which.
+        witness: Source,
+    },
     /// The fate of some processes is undecided.
     Undecided {
         /// How many.
@@ -146,8 +152,15 @@ impl fmt::Display for Doubt {
             ),
             Self::WitnessFailed { witness, reason } => write!(
                 f,
-                "a witness failed ({}: {reason}); another run would decide it",
-                witness_name(*witness)
+                "a witness failed ({}: {reason}), so {}; another run would decide it",
+                witness_name(*witness),
+                untold(*witness)
+            ),
+            Self::WitnessMissing { witness } => write!(
+                f,
+                "the {} was switched off, so {}; a shorter list in `[run] without` would decide it",
+                witness_name(*witness),
+                untold(*witness)
             ),
             Self::Undecided { count, why } => {
                 write!(

@@ -2,6 +2,7 @@
 
 use fake_claude::quantity::Span;
 
+use super::coverage::WITNESSES;
 use super::expectations::Expectations;
 use super::life::Life;
 use super::moments::Moments;
@@ -96,6 +97,16 @@ impl Facts {
             Some(run) if !run.witnesses.is_empty() => run.witnesses.contains(&witness),
             _ => matches!(witness, Source::Table | Source::Control | Source::Reaper),
         }
+    }
+
+    /// The usual witnesses that were switched off. A recording that does not say which were on is taken to have had them.
+    pub fn missing_witnesses(&self) -> impl Iterator<Item = Source> {
+        let named = self.run.as_ref().filter(|run| !run.witnesses.is_empty());
+        let missing = named.map(|run| {
+            let absent = |witness: &Source| !run.witnesses.contains(witness);
+            WITNESSES.into_iter().filter(absent)
+        });
+        missing.into_iter().flatten()
     }
 
     /// Whether a witness was switched on and never failed.

@@ -60,6 +60,7 @@ mod census;
 #[cfg(test)]
 mod check;
 mod command;
+pub mod coverage;
 mod doubt;
 mod ending;
 mod expectations;
@@ -171,6 +172,8 @@ pub struct Judgement {
     pub run: Option<RunFacts>,
     /// The witnesses that failed, with the reason.
     pub failed_witnesses: Vec<(Source, String)>,
+    /// The witnesses that were switched off; [`coverage::untold`] says what cannot be told without them.
+    pub missing_witnesses: Vec<Source>,
     /// Samples that were taken, that came late by a tick or more, and that were lost.
     pub ticks: Ticks,
     /// How long the recording is, in milliseconds.
@@ -601,6 +604,7 @@ impl Judge {
             smallest_leak: self.smallest_leak(&growth),
             run: self.facts.run.clone(),
             failed_witnesses,
+            missing_witnesses: facts.missing_witnesses().collect(),
             ticks: Ticks {
                 taken: self.ticks,
                 late: self.late_ticks,
@@ -638,7 +642,11 @@ impl Judge {
                 opened: facts.opened,
             });
         }
-        if self.ticks == 0 {
+        let missing = facts
+            .missing_witnesses()
+            .filter(|witness| self.rests_on(*witness));
+        doubts.extend(missing.map(|witness| Doubt::WitnessMissing { witness }));
+        if self.ticks == 0 && facts.watches(Source::Table) {
             doubts.push(Doubt::NoSamples);
         }
         if self.lost_samples_matter() {
@@ -689,13 +697,17 @@ impl Judge {
         peaks || !covered || facts.moments.first_after(last).is_none()
     }
 
-    /// Whether the verdict rests on a witness: the process table and the control socket have no substitute. The reaper has one in the
-    /// table, and the others only check.
+    /// Whether the verdict rests on a witness: what lives, and how sessions and work fare, is known from samples of the process table
+    /// and from the control socket alone. The reaper has a substitute in the table, and the others only check.
     fn rests_on(&self, witness: Source) -> bool {
+        let facts = &self.facts;
         match witness {
-            Source::Control | Source::Run | Source::Driver => true,
-            Source::Table | Source::Portable => witness == self.facts.main_table(),
-            Source::Reaper => !self.facts.watches(self.facts.main_table()),
+            // Without sessions there is nothing for the fakes to tell.
+            Source::Control => facts.opened > 0,
+            Source::Run | Source::Driver => true,
+            Source::Table => witness == facts.main_table() || self.ticks == 0,
+            Source::Portable => witness == facts.main_table() && self.ticks > 0,
+            Source::Reaper => !facts.watches(facts.main_table()),
             Source::Cookie => false,
         }
     }

@@ -224,7 +224,7 @@ impl<'a> Words<'a> {
                     signal: self.number("signal"),
                 },
             ),
-            "examined" => (Source::Table, self.examined()),
+            "examined" => run(self.examined()),
             "cookie" => (
                 Source::Cookie,
                 EventKind::CookieFound {
