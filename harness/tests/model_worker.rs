@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use fake_claude::behaviour::{Behaviour, Death, Garble, Hang, Ignore};
+use fake_claude::behaviour::{Behaviour, Death, DeathSignal, Garble, Hang, Ignore};
 use fake_claude::control::{Order, SOCKET_FILE, Said, Say, TurnKind, Why};
 use fake_claude::quantity::{Size, Span};
 use leak_harness::clock::monotonic_ns;
@@ -946,6 +946,138 @@ fn client_that_hangs_up_changes_nothing() {
     drop(worker.send("POST", &format!("/sessions/{id}/complete"), "{}"));
     claudes.until("the session ends all the same", |seen| seen.is_gone(0));
     assert_eq!(worker.stored("/api/observations", "lhm-1-1-o1z"), 1);
+}
+
+// --- slots, and what others do with work ---------------------------------------------------------------------------------------
+
+const ONE_SLOT: [&str; 6] = [
+    "--slots",
+    "1",
+    "--cleanup",
+    "tracked",
+    "--query-end",
+    "closes-stdin",
+];
+
+/// The markers of what waits in the worker's queue.
+fn waiting(worker: &Worker) -> Vec<String> {
+    let queue = worker.get("/api/pending-queue");
+    let messages = queue["queue"]["messages"].as_array().unwrap();
+    messages
+        .iter()
+        .flat_map(|message| fake_claude::control::markers(&message.to_string()))
+        .collect()
+}
+
+#[test]
+fn idle_claude_makes_room_and_its_session_gets_another_one() {
+    let mut claudes = Claudes::all(fast());
+    let worker = Worker::start(&claudes, &ONE_SLOT);
+    worked_session(&worker, &mut claudes, "content-1", 0);
+    worked_session(&worker, &mut claudes, "content-2", 1);
+    worker.observe("content-1", "lhm-1-1-o2z");
+    claudes.until("the first session is served again", |seen| {
+        seen.turns(2, TurnKind::Observation) == 1
+    });
+    claudes.until("two have made room", |seen| {
+        seen.is_gone(0) && seen.is_gone(1)
+    });
+    for child in 0..2 {
+        assert_eq!(claudes.seen.goodbye(child), Some((Some(0), Why::Eof)));
+        assert!(claudes.seen.signals(child).is_empty());
+    }
+    assert!(!claudes.so_far().was_told_to_end(2));
+}
+
+#[test]
+fn claude_that_works_keeps_its_slot() {
+    let mut claudes = Claudes::behaving(|child| if child == 0 { slow(800) } else { fast() });
+    let worker = Worker::start(&claudes, &ONE_SLOT);
+    worker.prompt("content-1");
+    worker.observe("content-1", "lhm-1-1-o1z");
+    claudes.until("the first one works", |seen| {
+        seen.has_begun(0, TurnKind::Prompt)
+    });
+    worker.prompt("content-2");
+    worker.observe("content-2", "lhm-1-2-o1z");
+    assert_eq!(waiting(&worker), ["lhm-1-2-o1z"]);
+    claudes.until("the second session is served", |seen| {
+        seen.turns(1, TurnKind::Observation) == 1
+    });
+    claudes.until("the first one has made room", |seen| seen.is_gone(0));
+    assert_eq!(claudes.seen.turns(0, TurnKind::Observation), 1);
+    assert!(waiting(&worker).is_empty());
+    assert_eq!(worker.stored("/api/observations", "lhm-1-1-o1z"), 1);
+}
+
+#[test]
+fn slots_are_given_in_the_order_of_asking_and_come_back_from_the_dead() {
+    let dies = Behaviour {
+        die: Some(Death::Signal(DeathSignal::Sigkill)),
+        ..slow(2_000)
+    };
+    let mut claudes =
+        Claudes::behaving(move |child| if child == 0 { dies.clone() } else { fast() });
+    let mut flags = ONE_SLOT.to_vec();
+    flags.extend(["--restart-delay", "10ms"]);
+    let worker = Worker::start(&claudes, &flags);
+    for session in ["content-1", "content-2", "content-3"] {
+        worker.prompt(session);
+        worker.observe(session, "lhm-1-1-o1z");
+    }
+    claudes.until("all are served", |seen| {
+        (1..4).all(|child| seen.turns(child, TurnKind::Observation) == 1)
+    });
+    let served: Vec<_> = (0..4)
+        .filter_map(|child| {
+            claudes.seen.says(child).find_map(|said| match &said.say {
+                Say::Serves { session } => Some(session.as_str()),
+                _ => None,
+            })
+        })
+        .collect();
+    // The first session asks once more, and is the last to be heard.
+    assert_eq!(served, ["content-1", "content-2", "content-3", "content-1"]);
+}
+
+#[test]
+fn session_that_ends_without_work_wants_no_slot_and_one_with_work_is_waited_for() {
+    let mut claudes = Claudes::behaving(|child| if child == 0 { slow(2_000) } else { fast() });
+    let worker = Worker::start(&claudes, &ONE_SLOT);
+    let first = worker.prompt("content-1");
+    claudes.until("the slot is taken", |seen| {
+        seen.has_begun(0, TurnKind::Prompt)
+    });
+    let idle = worker.prompt("content-2");
+    worker.complete(idle);
+    let aborted = worker.prompt("content-3");
+    worker.observe("content-3", "lhm-1-3-o1z");
+    let (status, _) = worker.ask("DELETE", &format!("/sessions/{aborted}"), "");
+    assert_eq!(status, 200);
+    assert_eq!(claudes.so_far().turns(0, TurnKind::Prompt), 0);
+    let busy = worker.prompt("content-4");
+    worker.observe("content-4", "lhm-1-4-o1z");
+    worker.complete(busy);
+    assert_eq!(worker.stored("/api/observations", "lhm-1-4-o1z"), 1);
+    worker.complete(first);
+    assert_eq!(claudes.so_far().children.len(), 2);
+    // Whoever aborts gives up what is in flight; what no claude has seen stays on disk.
+    assert_eq!(waiting(&worker), ["lhm-1-3-o1z"]);
+}
+
+#[test]
+fn request_that_comes_twice_is_taken_once_where_that_is_the_habit() {
+    for (flags, answers) in [(&["--quirks", "takes-once"][..], 1), (&[], 2)] {
+        let claudes = Claudes::all(fast());
+        let worker = Worker::start(&claudes, flags);
+        let id = worker.prompt("content-1");
+        worker.observe("content-1", "lhm-1-1-o1z");
+        worker.observe("content-1", "lhm-1-1-o1z");
+        worker.observe("content-1", "lhm-1-1-o2z");
+        worker.complete(id);
+        assert_eq!(worker.stored("/api/observations", "lhm-1-1-o1z"), answers);
+        assert_eq!(worker.stored("/api/observations", "lhm-1-1-o2z"), 1);
+    }
 }
 
 // --- children that misbehave ---------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::generator;
 use super::policy::Quirk;
-use super::quirks::{kills_at_end, mistaken};
+use super::quirks::{kills_at_end, mistaken, queue_at_end};
 use super::service::WorkerService;
 use super::sessions::ActiveSession;
 
@@ -20,6 +20,7 @@ pub(super) async fn complete(service: &Arc<WorkerService>, id: i64) {
     let Some(session) = service.sessions.get(id) else {
         return;
     };
+    queue_at_end::drop_at_end(service, id);
     session.end();
     if service.settings.has(Quirk::KillsAtEnd) {
         kills_at_end::end(service, &session);
@@ -45,6 +46,7 @@ pub(super) async fn abort(service: &Arc<WorkerService>, id: i64) {
 
 async fn forget(service: &Arc<WorkerService>, session: &Arc<ActiveSession>) {
     session.without_generators().await;
+    service.leave_behind();
     // An item that came while the `finally` was at work brings the session back, as any later one does. In v9.0.0 it would stay
     // on disk until the next one comes.
     if service.sessions.delete(session)

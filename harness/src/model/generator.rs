@@ -53,7 +53,9 @@ async fn run(service: Arc<WorkerService>, session: Arc<ActiveSession>, mut openi
             break;
         }
         let delay = match ended {
-            Ended::Replaced => Duration::ZERO,
+            // These have not failed: what came meanwhile does not wait for a pause.
+            Ended::Replaced | Ended::MadeRoom => Duration::ZERO,
+            _ if service.settings.has(Quirk::RestartsForEver) => Duration::ZERO,
             _ => service.timing.restart_delay,
         };
         tokio::select! {
@@ -71,11 +73,13 @@ async fn run(service: Arc<WorkerService>, session: Arc<ActiveSession>, mut openi
 /// Crash recovery: a generator that nobody has ended, with work pending, begins anew with a new claude.
 fn should_restart(service: &WorkerService, session: &Arc<ActiveSession>, ended: &Ended) -> bool {
     match ended {
-        Ended::ChildExited(_) | Ended::Failed(_) | Ended::Replaced => {}
+        Ended::ChildExited(_) | Ended::Failed(_) | Ended::Replaced | Ended::MadeRoom => {}
         Ended::Drained | Ended::Silent | Ended::Aborted | Ended::Idle => return false,
     }
     service.sessions.pending(session.id) > 0
-        && (session.ending().is_none() || session.restarts_while_ending() <= RESTARTS_WHILE_ENDING)
+        && (session.ending().is_none()
+            || service.settings.has(Quirk::RestartsForEver)
+            || session.restarts_while_ending() <= RESTARTS_WHILE_ENDING)
 }
 
 async fn aborted(session: &ActiveSession, aborts: u64) {
@@ -96,12 +100,26 @@ async fn run_once(
     opening: Opening,
 ) -> Ended {
     let settings = &service.settings;
+    let slot = match service
+        .slots
+        .take(session, &opening, &service.sessions)
+        .await
+    {
+        Ok(slot) => slot,
+        Err(ended) => {
+            session.iterator_closes();
+            return ended;
+        }
+    };
     let before = settings
         .cleans_up_by(Cleanup::SessionDiff)
         .then(|| PreExisting::look(&service.processes));
     let (ended, conversation) = service
         .agent
         .start_session(session, &opening, |child| {
+            if let Some(slot) = slot {
+                service.slots.hold(slot, child);
+            }
             if settings.has(Quirk::EndsTheLastOnly) {
                 service.tracked.forget(session.id);
             }
@@ -160,6 +178,8 @@ async fn end_query(
     let kill_after = service.timing.kill_after;
     let child = Arc::clone(conversation.child());
     let closes = settings.cleans_up_by(Cleanup::Close);
+    // Whoever makes room means to be gone.
+    let closes = closes || matches!(ended, Ended::MadeRoom);
     let closes_stdin =
         closes || settings.query_end == QueryEnd::ClosesStdin || matches!(ended, Ended::Replaced);
     if closes_stdin {
@@ -174,6 +194,7 @@ async fn end_query(
         Ended::Aborted => closes_stdin,
         Ended::Drained
         | Ended::Silent
+        | Ended::MadeRoom
         | Ended::Replaced
         | Ended::ChildExited(_)
         | Ended::Failed(_) => false,

@@ -100,7 +100,7 @@ names! {
     NeverWaits = "never-waits",
     /// Children are written to disk, and a restarted worker ends those of its forerunner by SIGTERM when their sessions end.
     ReadoptsChildren = "readopts-children",
-    /// Each session gets a helper of its own, which lives until the worker stops and is then ended.
+    /// Each session gets a helper of its own, which lives until the worker's shutdown ends its children.
     HelperPerSession = "helper-per-session",
     /// The worker starts a helper, and leaves it behind when it stops.
     LeavesHelper = "leaves-helper",
@@ -120,15 +120,17 @@ names! {
     KillsItself = "kills-itself",
     /// The queue of a session is thrown away when the session ends.
     DropsQueueAtEnd = "drops-queue-at-end",
-    /// A summary that comes last is forgotten when the session ends.
+    /// A summary that waits is forgotten when the session ends.
     DropsSummary = "drops-summary",
     /// Every item is handed to the claude twice.
     DeliversTwice = "delivers-twice",
+    /// An item that was answered is taken off the queue only when its session is over.
+    ConfirmsAtEnd = "confirms-at-end",
     /// Every answer is stored twice.
     StoresTwice = "stores-twice",
-    /// What was in flight when a claude died is taken as done, with a record that says so.
+    /// What was in flight when a claude died or fell silent is taken as done, with a record that says so.
     DeadTurnIsDone = "dead-turn-is-done",
-    /// What was in flight when a claude died is forgotten.
+    /// What was in flight when a claude died or fell silent is forgotten.
     ForgetsInFlight = "forgets-in-flight",
     /// An answer is confirmed and never stored.
     ForgetsToStore = "forgets-to-store",

@@ -24,13 +24,16 @@ use super::policy::{Cleanup, Quirk};
 use super::processes::ProcessManager;
 use super::quirks::attendants;
 use super::quirks::ladder::Ladder;
+use super::quirks::left_behind::LeftBehind;
 use super::quirks::readoption::Readoption;
+use super::quirks::requests::LastTaken;
 use super::quirks::sweeps;
 use super::sdk_agent::SdkAgent;
 use super::server::router;
 use super::sessions::SessionManager;
 use super::settings::{Settings, Timing};
 use super::shutdown;
+use super::slots::SlotPool;
 
 /// The daemon.
 #[derive(Debug)]
@@ -45,6 +48,9 @@ pub(super) struct WorkerService {
     pub(super) sessions: Arc<SessionManager>,
     pub(super) agent: Arc<SdkAgent>,
     pub(super) tracked: TrackedChildren,
+    pub(super) slots: Arc<SlotPool>,
+    pub(super) last_taken: LastTaken,
+    left_behind: LeftBehind,
     /// What the last daemon has left, where this one takes it over.
     pub(super) readoption: Option<Readoption>,
     /// Somebody has asked for the end.
@@ -164,6 +170,7 @@ impl WorkerService {
         let memory = Arc::new(Mutex::new(Memory::open(&settings.data)?));
         let pending = PendingStore::open(&settings.data)?;
         let sessions = Arc::new(SessionManager::new(Arc::clone(&memory), pending));
+        let slots = Arc::new(SlotPool::new(settings.slots, &settings.quirks));
         let agent = Arc::new(SdkAgent {
             claude: settings.claude.clone(),
             stdio: settings.stdio,
@@ -178,6 +185,7 @@ impl WorkerService {
             processes: Arc::clone(&processes),
             sessions: Arc::clone(&sessions),
             memory: Arc::clone(&memory),
+            slots: Arc::clone(&slots),
         });
         let readoption = settings
             .has(Quirk::ReadoptsChildren)
@@ -194,9 +202,20 @@ impl WorkerService {
             sessions,
             agent,
             tracked: TrackedChildren::default(),
+            slots,
+            last_taken: LastTaken::default(),
+            left_behind: LeftBehind::default(),
             readoption,
             stop: Notify::new(),
         })
+    }
+
+    /// What a quirk leaves behind of a session that is over.
+    pub(super) fn leave_behind(&self) {
+        if let Err(error) = self.left_behind.session_is_over(&self.settings.quirks) {
+            self.log
+                .event(format_args!("nothing more can be left behind: {error}"));
+        }
     }
 
     fn start_background(self: &Arc<Self>) {
