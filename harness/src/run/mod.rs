@@ -13,6 +13,6 @@ mod outer;
 mod rest;
 
 pub use inner::inner;
-pub use judged::{JudgedError, judge};
+pub use judged::{Baseline, JudgedError, judge};
 pub use order::{Order, Progress, Told};
 pub use outer::{PlaceWanted, RunError, Shown, Stopped, run};

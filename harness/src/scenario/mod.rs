@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::policy::{Cleanup, QueryEnd, Quirk, Shutdown, Stdio};
 
-pub use expect::{Bin, Expect, ExpectedCause, Limits, Survivor, Verdict};
+pub use expect::{Bin, Expect, ExpectedCause, GrowthSettings, Limits, Survivor, Verdict};
 pub use load::{End, Load};
 
 /// A scenario file, read and checked.
