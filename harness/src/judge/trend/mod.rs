@@ -22,7 +22,7 @@
 //! half rose by, surely: by three standard deviations. A curve that saturates with a time constant of at most half of the run, or that
 //! grows like the logarithm of the time, does not.
 //!
-//! How often it errs, both ways, is simulated in [`calibration`] and kept in `reports/growth-calibration.md`.
+//! How often it errs, both ways, is simulated by the tests in `calibration/` and kept in `reports/growth-calibration.md`.
 
 #[cfg(test)]
 mod calibration;
