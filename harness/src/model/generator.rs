@@ -190,7 +190,7 @@ async fn end_query(
 
     let by_signal = match ended {
         // The idle policy means to end the child: its abort is the one that works.
-        Ended::Idle => true,
+        Ended::Idle => !settings.has(Quirk::IdleClosesOnly),
         Ended::Aborted => closes_stdin,
         Ended::Drained
         | Ended::Silent

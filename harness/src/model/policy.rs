@@ -94,6 +94,8 @@ names! {
     EndsTheLastOnly = "ends-the-last-only",
     /// A claude that is silent for the kill time is replaced by another one; the old one's stdin is closed, and it is forgotten.
     ReplacesSilent = "replaces-silent",
+    /// The idle limit ends a generator and closes its claude's stdin, and sends no signal.
+    IdleClosesOnly = "idle-closes-only",
     /// No child is ever waited for.
     NeverWaits = "never-waits",
     /// Children are written to disk, and a restarted worker ends those of its forerunner by SIGTERM when their sessions end.
@@ -106,6 +108,8 @@ names! {
     HelperUnreaped = "helper-unreaped",
     /// Each session starts a probe (`claude --version`) whose end nobody waits for, with its stdin left open.
     ProbeForgotten = "probe-forgotten",
+    /// Every item is followed by a line that is no JSON.
+    WritesGarbage = "writes-garbage",
     /// Each request starts a probe.
     ProbeStorm = "probe-storm",
     /// The end of a session kills its claude at once, whatever it still has to do.

@@ -18,7 +18,7 @@ use super::policy::{Quirk, Stdio};
 use super::processes::{Child, ProcessManager};
 use super::prompts;
 use super::query::{Query, QueryError, QueryOptions, Step, query, unique_uuid};
-use super::quirks::{garbage, handing_over, in_flight, storing};
+use super::quirks::{garbage, garbled, handing_over, in_flight, storing};
 use super::responses;
 use super::sessions::{ActiveSession, Opening, SessionManager};
 use super::slots::SlotPool;
@@ -255,6 +255,9 @@ impl SdkAgent {
                     conversation.say(&text, session, None);
                 }
                 conversation.say(&text, session, Some(item));
+                if self.quirks.contains(&Quirk::WritesGarbage) {
+                    conversation.query.send(garbled::LINE);
+                }
             }
             let ending = session.ending();
             if ending.is_some()

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use fake_claude::quantity::Span;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
 
@@ -19,6 +20,8 @@ pub struct Followed {
     /// The judge of what was seen so far, for the progress line alone.
     pub live: Judge,
     expectations: Expectations,
+    /// The grace after the end of the last session that has ended.
+    grace: Span,
 }
 
 /// The task through which every fact passes on its way to the recorder.
@@ -40,6 +43,7 @@ impl Following {
             rest: Rest::default(),
             live,
             expectations,
+            grace: Span::ZERO,
         }));
         let followed = Rc::clone(&state);
         let task = spawn_local(async move {
@@ -69,7 +73,12 @@ impl Following {
 impl Followed {
     fn see(&mut self, event: &Event) {
         let grace_ends = match &event.event {
-            EventKind::SessionEnded { end, .. } => event.at + self.expectations.grace_after(*end),
+            EventKind::SessionEnded { end, .. } => {
+                self.grace = self.expectations.grace_after(*end);
+                event.at + self.grace
+            }
+            // A death before the first end of a session is covered by the grace of that.
+            EventKind::ProcessExited { .. } => event.at + self.grace,
             _ => RunTime::START,
         };
         self.rest.see(event, grace_ends);

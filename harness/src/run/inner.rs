@@ -431,7 +431,7 @@ impl Run {
             let left = self
                 .emitter
                 .clock()
-                .until(self.followed.borrow().rest.grace_ends + margin);
+                .until(self.followed.borrow().rest.grace_ends() + margin);
             if left.is_zero() || !self.anything_left() {
                 return;
             }

@@ -19,12 +19,23 @@ pub struct Rest {
     /// Sessions that ended or stalled.
     pub sessions_done: u32,
     /// The last moment at which any session's grace ends.
-    pub grace_ends: RunTime,
+    grace_ends: RunTime,
+    /// Dead processes that nobody has waited for, and the moment at which they should have been.
+    zombies: BTreeMap<ProcessIdentity, RunTime>,
 }
 
 impl Rest {
-    /// Follows one fact. `grace_ends` is the moment at which the grace of a session that ends by this fact will be over.
+    /// Follows one fact. `grace_ends` is the moment at which the grace of a session or process that ends by this fact will be over.
     pub fn see(&mut self, event: &Event, grace_ends: RunTime) {
+        match &event.event {
+            EventKind::ProcessExited { process, .. } => {
+                self.zombies.insert(*process, grace_ends);
+            }
+            EventKind::ProcessGone { process } => {
+                self.zombies.remove(process);
+            }
+            _ => {}
+        }
         match &event.event {
             EventKind::SessionEnded { .. } => {
                 self.sessions_done += 1;
@@ -56,6 +67,13 @@ impl Rest {
             }
             _ => {}
         }
+    }
+
+    /// The last moment at which any grace ends: that of a session, or of a dead process whose parent has not waited for it yet.
+    pub fn grace_ends(&self) -> RunTime {
+        self.zombies
+            .values()
+            .fold(self.grace_ends, |last, end| last.max(*end))
     }
 
     /// How many work items living fakes have read and not answered: those that may still be answered, and those that hang. A fake that

@@ -3,6 +3,7 @@
 
 pub(super) mod attendants;
 pub(super) mod garbage;
+pub(super) mod garbled;
 pub(super) mod handing_over;
 pub(super) mod helper_per_session;
 pub(super) mod in_flight;
