@@ -6,8 +6,10 @@ use super::coverage::WITNESSES;
 use super::expectations::Expectations;
 use super::life::Life;
 use super::moments::Moments;
+use super::pauses::Pauses;
 use super::sessions::{SessionKey, Sessions};
 use super::workers::Workers;
+use crate::process::ProcessIdentity;
 use crate::timeline::event::{RunFacts, Source};
 use crate::units::RunTime;
 
@@ -24,6 +26,7 @@ pub(super) struct Facts {
     pub run: Option<RunFacts>,
     pub workers: Workers,
     pub sessions: Sessions,
+    pub pauses: Pauses,
     pub moments: Moments,
     /// The latest moment of any event.
     pub horizon: RunTime,
@@ -51,6 +54,7 @@ impl Facts {
             run: None,
             workers: Workers::default(),
             sessions: Sessions::default(),
+            pauses: Pauses::default(),
             moments: Moments::default(),
             horizon: RunTime::START,
             opened: 0,
@@ -78,10 +82,28 @@ impl Facts {
         Span::from_nanos(tick.as_nanos().saturating_mul(2)).max(LEAST_HOLD)
     }
 
-    /// The lag that extends a grace: the worst lateness of a sample meanwhile, but never more than the grace again.
+    /// The lag that extends a grace: the worst lateness of a sample meanwhile, but never more than the grace again; and the time for
+    /// which the harness held the worker up.
     pub fn lag(&self, from: RunTime, grace: Span) -> Span {
+        self.lag_of(None, from, grace)
+    }
+
+    /// The same for a process that the harness may have held up itself.
+    pub fn lag_of(&self, who: Option<ProcessIdentity>, from: RunTime, grace: Span) -> Span {
         let worst = self.moments.worst_lag(from, from + grace + grace);
-        worst.min(grace)
+        let held_up = self.held_up(who, from, grace);
+        Span::from_nanos(
+            worst
+                .min(grace)
+                .as_nanos()
+                .saturating_add(held_up.as_nanos()),
+        )
+    }
+
+    /// For how long the harness kept the worker, or this process, from what is due a grace after a moment.
+    pub fn held_up(&self, who: Option<ProcessIdentity>, from: RunTime, grace: Span) -> Span {
+        let counts = |process| self.workers.includes(process) || who == Some(process);
+        self.pauses.delay(counts, from, grace, self.horizon)
     }
 
     /// Whether a witness had failed by a moment.

@@ -311,9 +311,11 @@ impl Items {
         // Whoever aborts a session gives up what it has not answered.
         let aborted = item.aborted || end == Some(End::Abort);
         let (bin, cause) = self.bin(facts, item, aborted);
-        let excused = item
-            .answer
-            .is_some_and(|(_, at)| facts.workers.was_away(at, facts.hold()));
+        let excused = item.answer.is_some_and(|(_, at)| {
+            let of_worker = |process| facts.workers.includes(process);
+            facts.workers.was_away(at, facts.hold())
+                || facts.pauses.hold(of_worker, at, facts.hold())
+        });
         Settled {
             marker,
             session: item.session,

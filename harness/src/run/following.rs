@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::rest::Rest;
+use super::steps::Steps;
 use crate::isolation::inner::is_orphaned;
 use crate::judge::{Expectations, Judge};
 use crate::timeline::event::{Event, EventKind};
@@ -20,6 +21,7 @@ pub struct Followed {
     /// The judge of what was seen so far, for the progress line alone.
     pub live: Judge,
     expectations: Expectations,
+    steps: Rc<RefCell<Steps>>,
     /// The grace after the end of the last session that has ended.
     grace: Span,
 }
@@ -37,12 +39,14 @@ impl Following {
         mut facts: mpsc::Receiver<Event>,
         recorder: mpsc::Sender<Event>,
         expectations: Expectations,
+        steps: Rc<RefCell<Steps>>,
     ) -> Self {
         let live = Judge::new(&expectations);
         let state = Rc::new(RefCell::new(Followed {
             rest: Rest::default(),
             live,
             expectations,
+            steps,
             grace: Span::ZERO,
         }));
         let followed = Rc::clone(&state);
@@ -83,5 +87,6 @@ impl Followed {
         };
         self.rest.see(event, grace_ends);
         self.live.see(event);
+        self.steps.borrow_mut().see(event);
     }
 }
