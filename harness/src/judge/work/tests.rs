@@ -175,3 +175,176 @@ fn an_answer_counts_even_when_its_process_is_settled() {
         "pass",
     );
 }
+
+/// The cause of the one finding of a rule.
+#[track_caller]
+fn check_cause(history: &str, rule: Bin, cause: &str) {
+    let judgement = judge(history);
+    let found: Vec<(&str, &str)> = judgement
+        .findings
+        .iter()
+        .filter(|finding| finding.rule == rule)
+        .map(|finding| (finding.subject.as_str(), finding.cause.as_str()))
+        .collect();
+    assert_eq!(found, [("observation", cause)], "{:#?}", judgement.findings);
+}
+
+#[test]
+fn a_lost_item_says_how_far_it_came() {
+    let given = "1.3s accept a; 1.4s work 10 observation a";
+    for (middle, cause) in [
+        (
+            "1.3s accept a".to_owned(),
+            "accepted, and never given to a claude",
+        ),
+        (
+            given.to_owned(),
+            "given to a claude that ended before it answered",
+        ),
+        (
+            format!(
+                "{given}; 1.5s turn 10 1 observation a; 1.5s did 10 silent; 1.6s failed 10 1 observation a"
+            ),
+            "given to a claude that never answered it",
+        ),
+        (
+            format!("{given}; 1.6s failed 10 1 observation a"),
+            "its turn ended in an error",
+        ),
+        // A silent turn makes no other turn silent.
+        (
+            format!(
+                "{given}; 1.5s did 10 silent; 1.6s turn 10 2 observation a; 1.7s failed 10 2 observation a"
+            ),
+            "its turn ended in an error",
+        ),
+        (
+            format!("{given}; 1.6s done 10 1 summary a"),
+            "answered in a turn of another kind alone",
+        ),
+        (
+            format!("{given}; 1.6s done 10 1 observation a; 4.6s store observation complete"),
+            "answered by claude and never stored",
+        ),
+        (
+            format!("{given}; 4.6s stored a 1; 4.6s store observation complete"),
+            "stored as done, and no turn of it ended well",
+        ),
+        (
+            format!(
+                "{given}; 1.6s failed 10 1 observation a; 4.6s stored a 1; 4.6s store observation complete"
+            ),
+            "its turn ended in an error",
+        ),
+    ] {
+        check_cause(&history(&middle), Bin::Lost, cause);
+    }
+}
+
+#[test]
+fn the_last_claude_that_had_it_tells_the_cause() {
+    let second = "3.2s seen 11 parent 5; 3.2s hello 11 primary; 3.2s serves 11 s1; 3.3s work 11 observation a";
+    let gone = "3.6s bye 11 eof; 3.6s exited 11; 3.6s gone 11";
+    check_cause(
+        &history(&format!(
+            "1.3s accept a; 1.4s work 10 observation a; {second}; 3.4s failed 11 1 observation a; {gone}"
+        )),
+        Bin::Lost,
+        "its turn ended in an error",
+    );
+    check_cause(
+        &history(&format!(
+            "1.3s accept a; 1.4s work 10 observation a; 1.5s failed 10 1 observation a; {second}; {gone}"
+        )),
+        Bin::Lost,
+        "given to a claude that ended before it answered",
+    );
+}
+
+#[test]
+fn a_duplicate_says_who_answered_it_again() {
+    let answered = "1.3s accept a; 1.6s done 10 1 observation a";
+    let second = "3.2s seen 11 parent 5; 3.2s hello 11 primary; 3.2s serves 11 s1; 3.4s done 11 1 observation a; 3.6s bye 11 eof; 3.6s exited 11; 3.6s gone 11";
+    for (middle, cause) in [
+        (
+            "2s done 10 2 observation a",
+            "answered more than once by the same claude",
+        ),
+        (second, "answered by more than one claude"),
+        (
+            "4.6s stored a 2; 4.6s store observation complete",
+            "stored more often than answered",
+        ),
+    ] {
+        check_cause(
+            &history(&format!("{answered}; {middle}")),
+            Bin::Duplicated,
+            cause,
+        );
+    }
+}
+
+#[test]
+fn without_the_control_socket_nobody_says_why_nor_that_what_is_stored_was_not_answered() {
+    let unwatched = |middle: &str| {
+        format!(
+            "0s run only=table,reaper; 0s worker 5; 0.1s..6s tick; 1s open s1; 1.2s offer a s1 observation; 1.3s accept a
+            3s end s1 complete; 4s load; 4.5s drained quiet; {middle}; {END}"
+        )
+    };
+    check(
+        &unwatched("4.6s stored a 1; 4.6s store observation complete"),
+        "inconclusive",
+    );
+    check_cause(
+        &unwatched("4.6s store observation complete"),
+        Bin::Lost,
+        "cause unknown",
+    );
+    // Where answers cannot be read back either, nothing is known of it at all.
+    check_cause(
+        &unwatched("4.6s store summary complete"),
+        Bin::Pending,
+        "nobody saw whether it was answered",
+    );
+    // A socket that failed on the way is no better.
+    let failed = history(
+        "1.3s accept a; 1.4s work 10 observation a; 2s fail control; 4.6s stored a 1; 4.6s store observation complete",
+    );
+    assert_eq!(judge(&failed).work.lost, 0);
+}
+
+#[test]
+fn refused_and_unanswered_requests_have_one_cause_each() {
+    check_cause(
+        &history("1.3s refuse a"),
+        Bin::Refused,
+        "the worker said no",
+    );
+    check_cause(&history("1.3s unknown a"), Bin::Unknown, "no answer came");
+}
+
+#[test]
+fn items_of_different_kinds_are_different_groups() {
+    let judgement = judge(&history(
+        "1.2s offer b s1 summary; 1.3s accept a; 1.3s accept b",
+    ));
+    let groups: Vec<(&str, &str)> = judgement
+        .findings
+        .iter()
+        .map(|finding| (finding.subject.as_str(), finding.signature.as_str()))
+        .collect();
+    assert_eq!(
+        groups,
+        [
+            (
+                "observation",
+                "lost: observation: accepted, and never given to a claude (session ended by complete)"
+            ),
+            (
+                "summary",
+                "lost: summary: accepted, and never given to a claude (session ended by complete)"
+            ),
+        ]
+    );
+}
