@@ -6,7 +6,7 @@ use fake_claude::quantity::Span;
 use super::cell::Cell;
 use super::results::{ColumnLine, MatrixReport, RowLine};
 use crate::report::escape::{plain, plain_cut};
-use crate::report::terminal::Style;
+use crate::report::terminal::{Style, wrap};
 use crate::scenario::Verdict;
 use crate::units::{self, Count};
 
@@ -34,7 +34,7 @@ pub fn render(report: &MatrixReport, style: Style) -> String {
         out += &table(report, row_group, column_group, style);
         out += "\n";
     }
-    out += &format!("\n{LEGEND}\n");
+    out += &format!("\n{}\n", wrap(LEGEND, style.width, 0));
     for cell in report.cells.iter().filter(|cell| cell.failed.is_some()) {
         let why = cell.failed.as_deref().unwrap_or_default();
         out += &format!(
@@ -48,7 +48,7 @@ pub fn render(report: &MatrixReport, style: Style) -> String {
         out += "\n";
     }
     for sentence in &report.answer {
-        out += &format!("{}\n", plain(sentence));
+        out += &format!("{}\n", wrap(sentence, style.width, 4));
     }
     out
 }
