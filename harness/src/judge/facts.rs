@@ -6,8 +6,10 @@ use super::coverage::WITNESSES;
 use super::expectations::Expectations;
 use super::life::Life;
 use super::moments::Moments;
+use super::pauses::Pauses;
 use super::sessions::{SessionKey, Sessions};
 use super::workers::Workers;
+use crate::process::ProcessIdentity;
 use crate::timeline::event::{RunFacts, Source};
 use crate::units::RunTime;
 
@@ -24,6 +26,7 @@ pub(super) struct Facts {
     pub run: Option<RunFacts>,
     pub workers: Workers,
     pub sessions: Sessions,
+    pub pauses: Pauses,
     pub moments: Moments,
     /// The latest moment of any event.
     pub horizon: RunTime,
@@ -34,6 +37,8 @@ pub(super) struct Facts {
     pub drained: Option<(RunTime, bool)>,
     /// The latest statement of any fake until the run had drained.
     pub last_word: RunTime,
+    /// Whether any fake said something after that and before the worker was stopped: it had been at work.
+    pub spoke_on: bool,
     /// What lived when the run had drained, if all had come to rest by then.
     pub rest: Option<Rest>,
     pub grace_passed: Option<(RunTime, u64)>,
@@ -51,6 +56,7 @@ impl Facts {
             run: None,
             workers: Workers::default(),
             sessions: Sessions::default(),
+            pauses: Pauses::default(),
             moments: Moments::default(),
             horizon: RunTime::START,
             opened: 0,
@@ -58,6 +64,7 @@ impl Facts {
             load_finished: None,
             drained: None,
             last_word: RunTime::START,
+            spoke_on: false,
             rest: None,
             grace_passed: None,
             residue_passed: None,
@@ -78,10 +85,28 @@ impl Facts {
         Span::from_nanos(tick.as_nanos().saturating_mul(2)).max(LEAST_HOLD)
     }
 
-    /// The lag that extends a grace: the worst lateness of a sample meanwhile, but never more than the grace again.
+    /// The lag that extends a grace: the worst lateness of a sample meanwhile, but never more than the grace again; and the time for
+    /// which the harness held the worker up.
     pub fn lag(&self, from: RunTime, grace: Span) -> Span {
+        self.lag_of(None, from, grace)
+    }
+
+    /// The same for a process that the harness may have held up itself.
+    pub fn lag_of(&self, who: Option<ProcessIdentity>, from: RunTime, grace: Span) -> Span {
         let worst = self.moments.worst_lag(from, from + grace + grace);
-        worst.min(grace)
+        let held_up = self.held_up(who, from, grace);
+        Span::from_nanos(
+            worst
+                .min(grace)
+                .as_nanos()
+                .saturating_add(held_up.as_nanos()),
+        )
+    }
+
+    /// For how long the harness kept the worker, or this process, from what is due a grace after a moment.
+    pub fn held_up(&self, who: Option<ProcessIdentity>, from: RunTime, grace: Span) -> Span {
+        let counts = |process| self.workers.includes(process) || who == Some(process);
+        self.pauses.delay(counts, from, grace, self.horizon)
     }
 
     /// Whether a witness had failed by a moment.
@@ -155,6 +180,8 @@ impl Facts {
     pub fn spoken(&mut self, at: RunTime) {
         if self.drained.is_none_or(|(drained, _)| at <= drained) {
             self.last_word = self.last_word.max(at);
+        } else {
+            self.spoke_on |= self.final_stop().is_none_or(|stop| at < stop);
         }
     }
 

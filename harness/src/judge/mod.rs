@@ -16,6 +16,9 @@
 //! one; the starter's own word about a child beats the parent that the table showed. A wrapper reads nothing, so it has the session of
 //! its payload. A process that nobody can attribute is held to the end of the last session, once the load is over.
 //!
+//! *Paused.* While the harness itself keeps a worker from running, nothing is due: every grace is longer by that time, and requests that
+//! stay unanswered then do not speak against it. A process that the harness paused has that much more time for itself.
+//!
 //! *Overdue.* A process is due at its session's end, or its own first sighting where that is later, plus grace, plus the worst lateness
 //! of a sample meanwhile (at most the grace again). It is overdue only when a sample or its own word after that shows it alive. The
 //! run's statement that every grace has passed proves it as well, unless the process goes before the worker is asked to stop. A death
@@ -71,6 +74,7 @@ mod life;
 mod memory;
 mod moments;
 mod overdue;
+mod pauses;
 mod reap;
 mod reasons;
 pub mod rules;
@@ -262,7 +266,13 @@ impl Judge {
             | EventKind::GracePassed
             | EventKind::ResiduePassed
             | EventKind::Interrupted
+            | EventKind::SecondWorkerStarted { .. }
+            | EventKind::SecondWorkerExited { .. }
+            | EventKind::ProcessPaused { .. }
+            | EventKind::ProcessContinued { .. }
             | EventKind::RunEnded => self.see_run(at, seq, &event.event),
+            // What it does is seen by others; this only says that it was planned.
+            EventKind::FaultCame { .. } => {}
             EventKind::SessionOpened { .. }
             | EventKind::SessionEnded { .. }
             | EventKind::EndAnswered { .. }
@@ -313,6 +323,14 @@ impl Judge {
                     self.deaths.add(seq, *code, *signal);
                 }
             }
+            // Its children have a live owner, and its end is no death of the worker that serves.
+            EventKind::SecondWorkerStarted { process } => {
+                facts.workers.start_second(*process, at);
+                self.census.forget_worker(*process);
+            }
+            EventKind::SecondWorkerExited { process, .. } => facts.workers.exit(*process, at),
+            EventKind::ProcessPaused { process } => facts.pauses.begin(*process, at),
+            EventKind::ProcessContinued { process } => facts.pauses.end(*process, at),
             EventKind::LoadFinished => {
                 facts.load_finished.get_or_insert(at);
                 self.census.plan_all(facts);
@@ -455,7 +473,11 @@ impl Judge {
             }
             EventKind::HarnessSignalled { process, .. } => {
                 if facts.workers.includes(*process) {
-                    facts.workers.leave(at);
+                    // A pause is no farewell, and neither is the end of a second one.
+                    let paused = facts.pauses.hold(|who| who == *process, at, Span::ZERO);
+                    if !paused && !facts.workers.is_second(*process) {
+                        facts.workers.leave(at);
+                    }
                 } else {
                     census.harness_signalled(facts, at, seq, *process);
                 }

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::rest::Rest;
+use super::steps::Steps;
 use crate::isolation::inner::is_orphaned;
 use crate::judge::{Expectations, Judge};
 use crate::timeline::event::{Event, EventKind};
@@ -22,6 +23,7 @@ pub struct Followed {
     expectations: Expectations,
     /// The grace after the end of the last session that has ended.
     grace: Span,
+    steps: Rc<RefCell<Steps>>,
 }
 
 /// The task through which every fact passes on its way to the recorder.
@@ -37,6 +39,7 @@ impl Following {
         mut facts: mpsc::Receiver<Event>,
         recorder: mpsc::Sender<Event>,
         expectations: Expectations,
+        steps: Rc<RefCell<Steps>>,
     ) -> Self {
         let live = Judge::new(&expectations);
         let state = Rc::new(RefCell::new(Followed {
@@ -44,6 +47,7 @@ impl Following {
             live,
             expectations,
             grace: Span::ZERO,
+            steps,
         }));
         let followed = Rc::clone(&state);
         let task = spawn_local(async move {
@@ -83,5 +87,6 @@ impl Followed {
         };
         self.rest.see(event, grace_ends);
         self.live.see(event);
+        self.steps.borrow_mut().see(event);
     }
 }

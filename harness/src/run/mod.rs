@@ -5,6 +5,7 @@
 //! disk and judges it: there is no second way to a verdict.
 
 mod detected;
+mod faults;
 mod following;
 mod given;
 mod inner;
@@ -13,6 +14,7 @@ mod left;
 mod order;
 mod outer;
 mod rest;
+mod steps;
 
 pub use detected::{Detected, detected};
 pub use inner::inner;

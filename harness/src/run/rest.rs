@@ -16,6 +16,8 @@ pub struct Rest {
     owed: BTreeMap<ProcessIdentity, BTreeSet<String>>,
     /// The moment at which work was last handed over, begun or done.
     pub last_activity: RunTime,
+    /// Processes that the harness keeps from running, and since when.
+    paused: BTreeMap<ProcessIdentity, RunTime>,
     /// Sessions that ended or stalled.
     pub sessions_done: u32,
     /// The last moment at which any session's grace ends.
@@ -40,6 +42,16 @@ impl Rest {
             EventKind::SessionEnded { .. } => {
                 self.sessions_done += 1;
                 self.grace_ends = self.grace_ends.max(grace_ends);
+            }
+            EventKind::ProcessPaused { process } => {
+                self.paused.insert(*process, event.at);
+            }
+            EventKind::ProcessContinued { process } => {
+                if let Some(since) = self.paused.remove(process) {
+                    // The judge gives the time back that was taken.
+                    self.grace_ends = self.grace_ends + event.at.since(since);
+                }
+                self.last_activity = self.last_activity.max(event.at);
             }
             EventKind::Said { process, say } => {
                 match say {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::{ExpectedCause, Mix, Scenario, Verdict};
+use super::{ExpectedCause, Mix, Scenario, Step, Verdict};
 use crate::strict_toml::{Source, TomlError, span_of};
 
 /// Keys of `[claude]` that act before a fake knows its session, so that a share of the sessions cannot have them.
@@ -201,7 +201,6 @@ fn check(source: &Source<'_>, table: &DeTable<'_>, scenario: &Scenario) -> Resul
         load,
         run,
         worker,
-        faults,
         expect,
         ..
     } = scenario;
@@ -325,16 +324,13 @@ fn check(source: &Source<'_>, table: &DeTable<'_>, scenario: &Scenario) -> Resul
             );
         }
     }
-    if let Some(fault) = faults.iter().find(|fault| fault.at > run.timeout) {
-        let message = format!(
-            "the fault at {} comes after the run's time-out of {}",
-            fault.at, run.timeout
-        );
+    if let Some(step @ (Step::Ended | Step::Eof)) = load.end_at {
+        let message = format!("no session can end at `{step}`, which comes after its end");
         return wrong(
-            &["faults"],
+            &["load", "end_at"],
             message,
-            "let it come earlier, or raise [run] timeout",
+            "steps before the end: opened, started, serves, given, answering, answered",
         );
     }
-    Ok(())
+    super::faults::check(source, table, scenario)
 }

@@ -235,6 +235,20 @@ impl<'a> Words<'a> {
                 process: self.process(),
                 signal: parsed(self.next()),
             }),
+            "pause" => run(EventKind::ProcessPaused {
+                process: self.process(),
+            }),
+            "continue" => run(EventKind::ProcessContinued {
+                process: self.process(),
+            }),
+            "second" => run(EventKind::SecondWorkerStarted {
+                process: self.process(),
+            }),
+            "second-exit" => run(EventKind::SecondWorkerExited {
+                process: self.process(),
+                code: self.number("code"),
+                signal: self.number("signal"),
+            }),
             "lost" => (
                 Source::Control,
                 EventKind::LifelineLost {
