@@ -70,6 +70,7 @@ impl<'a> Standing<'a> {
             sum.broken.killed_early += broken.killed_early;
             sum.broken.lost += broken.lost;
             sum.broken.duplicated += broken.duplicated;
+            sum.broken.pending += broken.pending;
             if missed > 0 {
                 sum.missed_in.push(&cell.row);
             }

@@ -53,7 +53,7 @@ const MISBEHAVIOURS: [(&str, &str, &[&str]); 13] = [
     (
         "long-turn",
         "a turn takes longer than the age of the reaper and the idle limit",
-        &["claude.turn=\"2800ms\""],
+        &["claude.turn=\"2200ms\""],
     ),
     (
         "hangs-in-mid-turn",
@@ -68,7 +68,7 @@ const MISBEHAVIOURS: [(&str, &str, &[&str]); 13] = [
     (
         "slow-start",
         "children take longer to start than the idle limit is",
-        &["claude.start=\"1800ms\""],
+        &["claude.start=\"1500ms\""],
     ),
     (
         "two-prompts",
@@ -105,7 +105,11 @@ const POLICIES: [(&str, &str, &[Cleanup]); 9] = [
         "a generator without new work for a while is ended",
         &[Cleanup::Idle],
     ),
-    ("C+B", "the reaper, and what appeared since the session began", &[Cleanup::Reaper, Cleanup::SessionDiff]),
+    (
+        "C+B",
+        "the reaper, and what appeared since the session began",
+        &[Cleanup::Reaper, Cleanup::SessionDiff],
+    ),
     (
         "C+B+D",
         "the reaper, what appeared since the session began, and the SDK itself",

@@ -11,7 +11,7 @@ use crate::scenario::Verdict;
 use crate::units::{self, Count};
 
 /// What the letters in the cells mean.
-pub(super) const LEGEND: &str = "L leaked processes, K killed early, W work items lost, T answered twice, S still there when the worker had stopped; ok: none of these; ?: inconclusive; !: nothing to judge";
+pub(super) const LEGEND: &str = "L leaked processes, K killed early, W work items lost, T answered twice, P never done, S still there when the worker had stopped; ok: none of these; ?: inconclusive; !: nothing to judge";
 /// How much of a row's name is shown.
 const NAME: usize = 24;
 
@@ -102,6 +102,7 @@ pub(super) fn symbols(cell: &Cell) -> String {
         ('K', broken.killed_early),
         ('W', broken.lost),
         ('T', broken.duplicated),
+        ('P', broken.pending),
         ('S', cell.left_after_the_stop.unwrap_or_default()),
     ]
     .into_iter()

@@ -268,7 +268,12 @@ mod tests {
         let text = "word ".repeat(40);
         let wrapped = wrap(text.trim(), 70, 4);
         assert!(wrapped.lines().all(|line| line.chars().count() <= 70));
-        assert!(wrapped.lines().skip(1).all(|line| line.starts_with("    word")));
+        assert!(
+            wrapped
+                .lines()
+                .skip(1)
+                .all(|line| line.starts_with("    word"))
+        );
         assert_eq!(wrapped.split_whitespace().count(), 40);
         assert_eq!(wrap("a\x1bb", 70, 0), "a\\x1bb");
     }
