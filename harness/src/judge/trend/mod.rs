@@ -314,6 +314,3 @@ impl Noise {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod tests;
