@@ -151,7 +151,7 @@ impl Cell {
             time_to_reap_ms: Times {
                 p50: some.then_some(times.p50),
                 p95: some.then_some(times.p95),
-                count: times.count.into(),
+                count: times.count,
             },
             ..Self::empty(row, column)
         }
