@@ -1306,6 +1306,89 @@ fn restarted_worker_serves_what_is_stored_and_answers_what_is_pending() {
     assert_eq!(worker.prompt("content-2"), id + 1);
 }
 
+// --- quirks that concern processes ---------------------------------------------------------------------------------------------
+
+#[test]
+fn gentle_worker_goes_one_step_and_then_lets_go() {
+    for (quirk, signal) in [
+        ("term-only", SIGTERM),
+        ("interrupt-only", Signal::SIGINT as i32),
+    ] {
+        let mut claudes = Claudes::all(Behaviour {
+            ignore: vec![Ignore::Eof, Ignore::Sigterm, Ignore::Sigint],
+            ..fast()
+        });
+        let mut worker = Worker::start(
+            &claudes,
+            &[
+                "--cleanup=tracked",
+                "--shutdown=enumerate",
+                "--kill-after=100ms",
+                "--quirks",
+                quirk,
+            ],
+        );
+        let id = worked_session(&worker, &mut claudes, "content-1", 0);
+        worker.complete(id);
+        claudes.until("it hears of it", |seen| seen.signals(0) == [signal]);
+        worker.stop();
+        claudes.until("and of the shutdown", |seen| {
+            seen.saw_eof(0) && seen.signals(0) == [signal; 2]
+        });
+        assert!(!claudes.so_far().is_gone(0));
+    }
+}
+
+#[test]
+fn next_worker_ends_what_its_forerunner_started_when_that_session_ends() {
+    let mut claudes = Claudes::all(Behaviour {
+        ignore: vec![Ignore::Eof],
+        ..fast()
+    });
+    let quirk = ["--quirks", "readopts-children"];
+    let mut worker = Worker::start(&claudes, &quirk);
+    let first = worked_session(&worker, &mut claudes, "content-1", 0);
+    worked_session(&worker, &mut claudes, "content-2", 1);
+    worker.signal(Signal::SIGKILL);
+    worker.wait();
+    claudes.until("both stay", |seen| seen.saw_eof(0) && seen.saw_eof(1));
+
+    let worker = Worker::start_on(Arc::clone(&worker.data), &claudes, &quirk);
+    worker.complete(first);
+    claudes.until("the first is ended", |seen| seen.is_gone(0));
+    let sender = claudes.seen.says(0).find_map(|said| match said.say {
+        Say::SawSignal { sender, .. } => Some(sender),
+        _ => None,
+    });
+    assert_eq!(sender, Some(worker.pid()));
+    assert_eq!(claudes.seen.signals(1), [0; 0], "that session goes on");
+}
+
+#[test]
+fn silent_claude_is_replaced_and_idle_one_is_not() {
+    let mut claudes = Claudes::behaving(|child| Behaviour {
+        silent: child == 1,
+        at_turn: 2,
+        ignore: vec![Ignore::Eof],
+        ..slow(20)
+    });
+    let flags = ["--quirks=replaces-silent", "--kill-after=1s"];
+    let worker = Worker::start(&claudes, &flags);
+    worked_session(&worker, &mut claudes, "idle", 0);
+    worker.prompt("silent");
+    worker.observe("silent", "lhm-1-2-o1z");
+    claudes.until("another one answers", |seen| {
+        seen.turns(2, TurnKind::Observation) == 1 && seen.saw_eof(1)
+    });
+    assert_eq!(claudes.seen.signals(1), [0; 0], "it is forgotten");
+    // The idle one has been silent for longer than that.
+    worker.observe("idle", "lhm-1-1-o2z");
+    claudes.until("it still serves", |seen| {
+        seen.turns(0, TurnKind::Observation) == 2
+    });
+    assert!(!claudes.seen.saw_eof(0));
+}
+
 #[test]
 fn second_worker_on_the_same_port_gives_up() {
     let claudes = Claudes::all(fast());

@@ -204,11 +204,11 @@ pub const fn untold(without: Source) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::judge::{Expectations, Judge, Judgement};
+    use crate::judge::Judgement;
+    use crate::judge::check::{in_a_second, judge_events};
     use crate::scenario::Verdict;
     use crate::timeline::event::EventKind;
     use crate::timeline::notation::events;
-    use fake_claude::quantity::Span;
 
     const START: &str = "
         0s run only=reaper,table,portable,control,cookie; 0s worker 5; 0.1s..9s tick; 1s open s1
@@ -276,21 +276,16 @@ mod tests {
 
     /// Judges a history as it would have been recorded without a witness.
     fn without(history: &str, missing: Option<Source>) -> Judgement {
-        let mut expectations = Expectations::default();
-        for grace in expectations.graces.values_mut() {
-            *grace = Span::from_secs(1);
-        }
-        let mut judge = Judge::new(&expectations);
-        for mut event in events(history) {
-            if Some(event.source) == missing {
-                continue;
-            }
-            if let EventKind::RunStarted(run) = &mut event.event {
-                run.witnesses.retain(|witness| Some(*witness) != missing);
-            }
-            judge.see(&event);
-        }
-        judge.finish()
+        let events = events(history)
+            .into_iter()
+            .filter(|event| Some(event.source) != missing)
+            .map(|mut event| {
+                if let EventKind::RunStarted(run) = &mut event.event {
+                    run.witnesses.retain(|witness| Some(*witness) != missing);
+                }
+                event
+            });
+        judge_events(&in_a_second(), events)
     }
 
     fn cause_of(judgement: &Judgement, rule: Bin) -> Option<&str> {

@@ -41,6 +41,14 @@
 //! exit code was killed, sender unknown. Not counted are: what the harness signalled; the end of a process whose own worker was on its
 //! way out; a grandchild whose starter was ended first, or did it; a process that had been told to hang for ever.
 //!
+//! *Cause of a leak.* What was done to a process until the moment that proves it overdue tells how it was told to go. Where no signal
+//! reached it until then, the first one after that, or else a death without a word, came too late; so did the end of its stdin. What
+//! comes with the run's own end (the worker's last stop, a signal of the harness, an interruption) or with the exit of its worker is no
+//! evidence. Replaced is a primary when another one of its session was first seen between its own first sighting and that moment; that
+//! its worker is gone explains more and comes first. A grandchild is a daemon when its process session is neither its own nor its
+//! starter's. Nothing is said of the stdin of grandchildren and probes, which nobody ends by closing it; and once a worker has exited it
+//! holds nobody's. A cause names no number, so that a signature is the same in every run; numbers are in the evidence.
+//!
 //! *Crashed.* It ended by itself and owed work. A planned crash fills the bin and does not fail the run.
 //!
 //! *Owed work.* Markers that it read and has not answered, as far as they are work items that the driver has not given up.
@@ -49,9 +57,22 @@
 //!
 //! *Work.* Evidence of an answer beats what the worker said. Answered: one good turn of the item's own kind held it, and it is in the
 //! store where all of its kind could be read back. Duplicated: more than one such turn, or more records than turns that held it. Not
-//! stored although it could be read: lost. Kept on disk, or in or behind a live claude with work under way: pending; in the latter case the
-//! session counts as stalled when all else had come to rest. Otherwise an accepted item is lost when the run had drained, and pending
-//! when work went on or nobody waited.
+//! stored although it could be read: lost; stored although no good turn of any kind held it: lost as well, unless the driver gave it
+//! up. Kept on disk, or in or behind a live claude with work under way: pending. Otherwise an accepted item is lost when the run had
+//! drained, and pending when work went on or nobody waited. Why it is lost is what became of it with the claude that read it last.
+//! Where the control socket was switched off or failed, nobody knows of turns: a stored item counts as answered, one that is missing
+//! from a store that could be read is lost and its cause unknown, and any other is pending.
+//!
+//! *Stalled.* Work waits in, or behind, a live claude when all else had come to rest; or it lies in the worker's queue then, and no
+//! process ever said that it serves the session, while there was a worker that could have started one. All had come to rest when the
+//! run says so; or when its time was over, no claude was at work, and none had said anything for a second and none did after. One whose
+//! claude has gone, and whose work waits for another, is only pending. What the driver waited for in vain counts where nothing else is
+//! known.
+//!
+//! *Storm.* Starts are held to what the load asks for: those of a session, and those that belong to none, all in one.
+//!
+//! *Missing witnesses.* The process table and the control socket have no substitute: without one of them, or after it failed, a run
+//! never passes. What each rule loses without a witness is in [`coverage`].
 //!
 //! *Against the worker.* Refused and unanswered requests count against it unless it was down, leaving or not ready again, or the driver
 //! hung up itself (disconnect). What is unanswered when the driver aborts a session is given up. Skipped items and planned crashes do

@@ -369,11 +369,12 @@ impl Items {
         if item.stored > 0 || (item.good > 0 && !readable) {
             return (None, "");
         }
-        if item.kept {
-            return (Some(Bin::Pending), "kept in the worker's queue on disk");
-        }
+        // What the driver gave up waits for nobody, wherever it lies.
         if aborted {
             return (None, "");
+        }
+        if item.kept {
+            return (Some(Bin::Pending), "kept in the worker's queue on disk");
         }
         match item.answer.map(|(answer, _)| answer) {
             Some(Answer::Refused) => return (Some(Bin::Refused), "the worker said no"),

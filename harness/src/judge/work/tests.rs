@@ -166,6 +166,9 @@ fn an_abort_gives_up_what_is_not_answered() {
     let aborted = history("1.3s accept a").replace("complete", "abort");
     check(&aborted, "pass");
     assert_eq!(judge(&aborted).work.aborted, 1);
+    let kept = format!("{aborted}; 4.6s kept a");
+    check(&kept, "pass");
+    assert_eq!(judge(&kept).work.aborted, 1);
 }
 
 #[test]

@@ -15,6 +15,8 @@ use crate::model::processes::{ProcessManager, numbers, own_children};
 use crate::platform::{Watched, stat_of};
 use crate::process::ProcessIdentity;
 
+/// The parent of whatever has lost its own.
+const ORPHANAGE: u32 = 1;
 /// How far up a chain of parents is followed.
 const DEPTH: usize = 32;
 
@@ -24,18 +26,18 @@ pub(in crate::model) async fn sweep_parent_one(interval: Duration) {
     let mut ticks = ticks(interval);
     loop {
         ticks.tick().await;
-        known.retain(|process| end_if_orphaned(*process));
+        known.retain(|process| end_if_child_of(ORPHANAGE, *process));
         known.extend(descendants().iter().map(Watched::process));
     }
 }
 
-/// Ends one that was a descendant and has parent 1 by now. Tells whether it is still there.
-fn end_if_orphaned(process: ProcessIdentity) -> bool {
+/// Ends one that was a descendant, if it has a certain parent by now. Tells whether it is still there.
+fn end_if_child_of(wanted: u32, process: ProcessIdentity) -> bool {
     let Ok(Some(watched)) = Watched::open_identity(process) else {
         return false;
     };
     let parent = watched.stat().ok().flatten().map(|stat| stat.ppid);
-    if parent == Some(1) {
+    if parent == Some(wanted) {
         let _ = watched.signal(Signal::SIGTERM as i32);
     }
     parent.is_some()
@@ -99,4 +101,49 @@ fn descends(watched: &Watched) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    /// A child that ends with its stdin, or by a signal.
+    fn child() -> (Child, Watched) {
+        let child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let (watched, _) = Watched::open(child.id()).unwrap().unwrap();
+        (child, watched)
+    }
+
+    #[test]
+    fn only_what_has_the_wanted_parent_is_ended() {
+        let (mut child, watched) = child();
+        assert!(end_if_child_of(ORPHANAGE, watched.process()));
+        assert!(child.try_wait().unwrap().is_none(), "it has a parent");
+        assert!(end_if_child_of(std::process::id(), watched.process()));
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(Signal::SIGTERM as i32));
+        assert!(!end_if_child_of(std::process::id(), watched.process()));
+    }
+
+    #[test]
+    fn descendants_are_those_whose_parents_lead_here() {
+        let (mut child, watched) = child();
+        assert!(descends(&watched));
+        let found = descendants();
+        assert!(
+            found
+                .iter()
+                .any(|found| found.process() == watched.process())
+        );
+        let parent = std::os::unix::process::parent_id();
+        if let Some((parent, _)) = Watched::open(parent).unwrap() {
+            assert!(!descends(&parent));
+        }
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(!descends(&watched));
+    }
 }
