@@ -189,7 +189,7 @@ mod tests {
     /// A second worker that serves a session of the first one's data folder.
     const SECOND: &str = "
         0s run; 0s worker 5; 0.1s..8s tick; 0.5s second 6
-        1s open s1; 1s seen 10 parent 6; 1s hello 10 primary; 1.1s serves 10 s1; 2s end s1 complete";
+        1s open s1; 1s seen 10 parent 6; 1s hello 10 primary parent 6; 1.1s serves 10 s1; 2s end s1 complete";
     const END: &str = "6s load; 6s drained quiet; 6.5s grace; 6.8s harness-signal 6 15; 6.9s second-exit 6; 7s stop; 7.1s worker-exit 5; 8.5s residue; 9s over";
 
     #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the harness with the modules of ours that it may use, and why no others.
-const MAY_USE: [(&str, &[&str], &str); 20] = [
+const MAY_USE: [(&str, &[&str], &str); 21] = [
     ("units", &[], "units stand at the bottom"),
     ("process", &[], "an identity knows nothing but itself"),
     (
@@ -116,6 +116,21 @@ const MAY_USE: [(&str, &[&str], &str); 20] = [
         "it wires all of them, and does not print",
     ),
     (
+        "explore",
+        &[
+            "batch",
+            "clock",
+            "judge",
+            "recording",
+            "report",
+            "scenario",
+            "strict_toml",
+            "timeline",
+            "units",
+        ],
+        "it plans many runs and compares their reports",
+    ),
+    (
         "testing",
         &["report", "scenario", "worker", "judge"],
         "it runs the program and reads its report",
@@ -124,6 +139,7 @@ const MAY_USE: [(&str, &[&str], &str); 20] = [
         "cli",
         &[
             "clock",
+            "explore",
             "isolation",
             "judge",
             "model::policy",

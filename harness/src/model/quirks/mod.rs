@@ -3,10 +3,10 @@
 
 pub(super) mod attendants;
 pub(super) mod garbage;
+pub(super) mod garbled;
 pub(super) mod handing_over;
 pub(super) mod helper_per_session;
 pub(super) mod in_flight;
-pub(super) mod garbled;
 pub(super) mod inherited;
 pub(super) mod kills_at_end;
 pub(super) mod ladder;
