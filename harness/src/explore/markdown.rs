@@ -44,10 +44,7 @@ fn headline(report: &ExploreReport) -> String {
     let open = report.count(|came| matches!(came, Came::Inconclusive { .. } | Came::Failed { .. }));
     let verdict = match confirmed {
         0 => "Nothing found".to_owned(),
-        _ => format!(
-            "{} found that leak or lose work",
-            Count(confirmed as u64, "schedule")
-        ),
+        _ => format!("{} found", Count(confirmed as u64, "schedule")),
     };
     let stopped = if report.interrupted {
         " The search was stopped before its end."
