@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the harness with the modules of ours that it may use, and why no others.
-const MAY_USE: [(&str, &[&str], &str); 23] = [
+const MAY_USE: [(&str, &[&str], &str); 24] = [
     ("units", &[], "units stand at the bottom"),
     ("process", &[], "an identity knows nothing but itself"),
     (
@@ -150,6 +150,21 @@ const MAY_USE: [(&str, &[&str], &str); 23] = [
         "it is built on runs and their reports, and does not print",
     ),
     (
+        "explore",
+        &[
+            "batch",
+            "clock",
+            "judge",
+            "recording",
+            "report",
+            "scenario",
+            "strict_toml",
+            "timeline",
+            "units",
+        ],
+        "it plans many runs and compares their reports",
+    ),
+    (
         "testing",
         &["report", "scenario", "worker", "judge"],
         "it runs the program and reads its report",
@@ -159,6 +174,7 @@ const MAY_USE: [(&str, &[&str], &str); 23] = [
         &[
             "batch",
             "clock",
+            "explore",
             "gym",
             "isolation",
             "judge",
