@@ -93,7 +93,11 @@ const MAY_USE: [(&str, &[&str], &str); 24] = [
         ],
         "it plays the users and never judges",
     ),
-    ("model", &["process"], "a program of its own"),
+    (
+        "model",
+        &["process", "platform"],
+        "a program of its own, which holds whom it signals as the harness does",
+    ),
     (
         "run",
         &[
