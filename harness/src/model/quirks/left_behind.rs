@@ -10,9 +10,9 @@ use crate::model::policy::Quirk;
 
 const MIB: usize = 1 << 20;
 /// Open files that each session leaves behind.
-const FILES: usize = 8;
+const FILES: usize = 4;
 /// Pipes that each session leaves behind, two open files each.
-const PIPES: usize = 4;
+const PIPES: usize = 2;
 /// Memory that each session leaves behind, all of it touched.
 const MEMORY: usize = 2 * MIB;
 /// Memory that each session takes of the sawtooth's teeth, and how much there is before it is given back.
