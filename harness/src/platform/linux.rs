@@ -293,7 +293,7 @@ mod tests {
         let own = std::process::id();
         let count = || open_pipe_count(own, open_file_count(own).unwrap()).unwrap();
         let before = count();
-        let pipes: Vec<_> = (0..100).map(|_| std::io::pipe().unwrap()).collect();
+        let pipes: Vec<_> = (0..100).map(|_| io::pipe().unwrap()).collect();
         let files: Vec<_> = (0..100).map(|_| File::open("/dev/null").unwrap()).collect();
         // Other tests of this process open files as well.
         let few = count();

@@ -69,6 +69,8 @@ pub struct GrowthFigure {
     pub detectable: Option<f64>,
     /// How long it was judged, in seconds.
     pub seconds: f64,
+    /// Sessions that opened meanwhile.
+    pub sessions: u32,
 }
 
 /// What is said about growth.
@@ -297,6 +299,7 @@ fn measured(name: &str, trend: Trend, least: Span) -> GrowthFigure {
         per_session: (sessions > 0).then(|| rise / f64::from(sessions)),
         detectable: Some(detectable),
         seconds,
+        sessions,
     }
 }
 
@@ -319,7 +322,7 @@ impl GrowthFigure {
         if self.figure.ends_with("RSS") {
             units::bytes(amount.max(0.0) as u64)
         } else if amount < 10.0 {
-            format!("{amount:.1}")
+            format!("{amount:.2}")
         } else {
             format!("{amount:.0}")
         }
@@ -345,10 +348,8 @@ impl GrowthFigure {
     fn least_in_words(&self) -> Option<String> {
         let least = self.detectable?;
         let mut words = format!("{} by {}", self.figure, self.amount(least));
-        if let Some(per_session) = self.per_session
-            && self.rise != 0.0
-        {
-            let each = per_session / self.rise * least;
+        if self.sessions > 0 {
+            let each = least / f64::from(self.sessions);
             words += &format!(" ({} a session)", self.amount(each));
         }
         Some(words)

@@ -4,7 +4,7 @@ use super::statistics::Value;
 use crate::units::RunTime;
 
 /// How many windows are kept; when there are more, neighbours are joined.
-pub(super) const WINDOWS: usize = 128;
+pub(super) const WINDOWS: usize = 512;
 
 /// The least value in a stretch of samples.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +71,7 @@ fn join(a: Window, b: Window) -> Window {
     }
 }
 
-fn joined(windows: &[Window], each: usize) -> impl Iterator<Item = Window> {
+pub(super) fn joined(windows: &[Window], each: usize) -> impl Iterator<Item = Window> {
     let groups = windows.chunks(each);
     groups.filter_map(|group| group.iter().copied().reduce(join))
 }

@@ -1,7 +1,7 @@
 //! Whether a figure trends upward: Theil–Sen slope and Mann–Kendall test on the minima of windows, after a warm-up.
 //!
 //! *Minima*, because healthy figures rise and fall like a saw (collection of garbage), and only the floor of the saw tells of a leak. The
-//! run is cut into at most 128 windows. These are looked at as they are and two, four and eight together, so that one of the widths
+//! part that is judged is cut into at most 96 windows. These are looked at as they are and two, four and eight together, so that one of the widths
 //! covers a whole cycle; the look that would have seen the smallest leak decides, or one that shows a leak.
 //!
 //! *Slope*: the median of the slopes between all pairs (Theil 1950; Sen 1968, also for its interval). Spikes and a single step do not
@@ -22,7 +22,7 @@
 //! half rose by, surely: by three standard deviations. A curve that saturates with a time constant of at most half of the run, or that
 //! grows like the logarithm of the time, does not.
 //!
-//! How often it errs, both ways, is simulated in [`calibration`] and kept in `reports/growth-calibration.md`.
+//! How often it errs, both ways, is simulated by the tests in `calibration/` and kept in `reports/growth-calibration.md`.
 
 #[cfg(test)]
 mod calibration;
@@ -38,8 +38,12 @@ pub(super) use floors::Floors;
 
 /// How many floors must remain after the warm-up.
 pub(super) const LEAST_FLOORS: usize = 36;
-/// Below this many floors likeness of neighbours cannot be told from a bend.
+/// Below this many floors noise that lasts cannot be told from a bend.
 const FEW_FLOORS: usize = 84;
+/// Unless each holds so many samples: over that distance a correlation of 0.9 between neighbouring samples fades to a half.
+const MANY_SAMPLES: u32 = 6;
+/// At most so many floors are looked at: all pairs of them are compared.
+const MOST_FLOORS: usize = 96;
 /// With fewer floors than this, windows are not widened further.
 const LEAST_WIDE_FLOORS: usize = 12;
 /// By how much windows are widened, so that one of the widths covers a whole cycle of the figure.
@@ -57,7 +61,7 @@ const LIKE: f64 = 0.6;
 /// By so many standard deviations.
 const LIKE_DEVIATE: f64 = 3.0;
 /// How much wider a deviation is taken when likeness leaves few independent floors: its own estimate is then poor.
-const UNSURE: f64 = 8.0;
+const UNSURE: f64 = 4.0;
 /// The normal deviate of a detection in 19 of 20 runs.
 const POWER_DEVIATE: f64 = 1.645;
 /// A count has to make so many steps upward.
@@ -139,7 +143,10 @@ impl Floors {
         let mut windows = self.windows[cold..].to_vec();
         // The last window may be a few samples on their way down, or up.
         windows.pop_if(|last| last.samples < self.stride);
-        windows
+        let each = windows.len().div_ceil(MOST_FLOORS).max(1);
+        // What does not fill a window is left out at the beginning.
+        let rest = windows.len() % each;
+        floors::joined(&windows[rest..], each).collect()
     }
 
     /// Judges what came in. `explained` is a rise per second that has another cause.
@@ -165,23 +172,20 @@ impl Floors {
                 window.least -= explained * (window.at - start);
             }
         }
-        let look = |width, inflation| {
-            Look::at(
-                &floors::floors(&windows, width),
-                seconds,
-                floor.grain,
-                inflation,
-            )
+        let scarce = windows[0].samples < MANY_SAMPLES;
+        let look = |width, least_inflation| {
+            let series = floors::floors(&windows, width);
+            let straight = scarce && series.len() < FEW_FLOORS;
+            Look::at(&series, seconds, floor.grain, least_inflation, straight)
         };
         let narrow = look(1, 1.0);
-        let few = windows.len() < FEW_FLOORS;
         let best = WIDTHS
             .into_iter()
             .filter(|width| windows.len() / width >= LEAST_WIDE_FLOORS)
             .map(|width| {
                 // What lasts from floor to floor lasts for as long in wide windows, where too few are left to show it.
                 let lasting = (narrow.inflation - 1.0) / width as f64;
-                look(width, if few { 1.0 + lasting } else { 1.0 })
+                look(width, if scarce { 1.0 + lasting } else { 1.0 })
             })
             .fold(narrow.clone(), Look::better);
         let size = floor.absolute.max(floor.relative * level(&windows));
@@ -217,7 +221,15 @@ struct Look {
 }
 
 impl Look {
-    fn at(series: &[Value], seconds: f64, grain: f64, least_inflation: f64) -> Self {
+    /// Looks at floors. The inflation is taken to be `least_inflation` at least, and with `straight` also that of the residuals from one
+    /// straight line, where there are too few floors to tell a bend from noise that lasts.
+    fn at(
+        series: &[Value],
+        seconds: f64,
+        grain: f64,
+        least_inflation: f64,
+        straight: bool,
+    ) -> Self {
         let n = series.len() as f64;
         let pairs = Pairs::of(series);
         let slope = pairs.slope();
@@ -227,12 +239,10 @@ impl Look {
         // Each half by its own slope: what bends is no noise.
         let mut bent = statistics::residuals(head, head_slope);
         bent.extend(statistics::residuals(tail, tail_slope));
-        let straight = statistics::residuals(series, slope);
-        let mut inflation = statistics::inflation(&bent, head.len());
-        inflation = inflation.max(least_inflation);
-        if series.len() < FEW_FLOORS {
-            // Too few to tell what bends from what lasts.
-            inflation = inflation.max(statistics::inflation(&straight, series.len()));
+        let unexplained = statistics::residuals(series, slope);
+        let mut inflation = statistics::inflation(&bent, head.len()).max(least_inflation);
+        if straight {
+            inflation = inflation.max(statistics::inflation(&unexplained, series.len()));
         }
         let noise = Noise {
             n,
@@ -241,7 +251,7 @@ impl Look {
         };
         let deviation = (statistics::score_variance(series) * noise.inflation).sqrt();
         let goes_on = (tail_slope - LIKE * head_slope) * seconds / 2.0;
-        let spread = statistics::spread(&straight);
+        let spread = statistics::spread(&unexplained);
         let rising = pairs.score - 1.0 > (DEVIATE * deviation).min(ENOUGH_SCORE * highest_score(n))
             && rise > TIMES_SPREAD * spread
             && goes_on > LIKE_DEVIATE * noise.of_likeness();

@@ -47,7 +47,7 @@ fn a_steady_rise_is_found_under_a_saw() {
         "{found:?}"
     );
     assert!(found.slope_low <= found.slope && found.slope <= found.slope_high);
-    assert!((found.rise - 75.0).abs() < 5.0 && (740..=751).contains(&found.sessions));
+    assert!((found.rise - 75.0).abs() < 5.0 && (730..=751).contains(&found.sessions));
     assert!(found.detectable < 75.0);
     // What is explained otherwise is no rise of its own.
     assert!(!measured(all.trend(STRETCH, FLOOR, 0.1)).rising);
