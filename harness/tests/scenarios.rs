@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use leak_harness::batch::default_at_once;
 use leak_harness::isolation;
 use leak_harness::scenario::{FaultKind, Scenario};
 use leak_harness::worker::{Cache, WorkerSpec};
@@ -14,7 +15,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     adopt_orphans();
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // A run mostly waits, so that more of them fit at once than there are cores; too many, and none is on time.
+    arguments.test_threads = arguments.test_threads.or(Some(default_at_once()));
     let trials = files(&scenarios()).into_iter().map(trial).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     let left = children();

@@ -224,7 +224,7 @@ pub struct MatrixArguments {
     /// Cleanup policies of the model, joined by `+`: a column
     #[arg(long, value_name = "NAME+NAME", num_args = 1.., conflicts_with = "worker")]
     pub cleanup: Vec<String>,
-    /// Runs only the rows and columns whose names contain one of these words
+    /// Runs only the rows whose names contain one of these words, and the columns that are called so
     #[arg(long, value_name = "WORD")]
     pub only: Vec<String>,
     /// Changes one key of every scenario

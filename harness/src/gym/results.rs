@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::judged::DefectRun;
-use crate::scenario::{Bin, Witness};
+use crate::scenario::{Bin, ExpectedCause, Witness};
 
 /// The version of the JSON form. It grows when a field changes its meaning or goes; new fields do not change it.
 pub const SCHEMA: u32 = 1;
@@ -42,6 +42,8 @@ pub struct GymReport {
 pub struct Gap {
     /// The rule.
     pub rule: Bin,
+    /// Whether the cause alone is missing: what is wrong is still found, in its bin.
+    pub cause_alone: bool,
     /// What is missing, in words.
     pub what: String,
 }
@@ -100,7 +102,7 @@ pub struct DefectLine {
     pub cause_right: bool,
     /// How long after things went wrong the judge could have named it, in milliseconds: the median of the runs.
     pub detected_after_ms: Option<u64>,
-    /// What makes up for its not being found: what cannot be told without the witnesses that were switched off.
+    /// What excuses its not being found, or not explained: what cannot be told without the witnesses that were switched off.
     pub excuse: Option<String>,
     /// How it stands.
     pub standing: Standing,
@@ -249,16 +251,20 @@ impl Soundness {
 }
 
 impl DefectLine {
-    /// Puts the runs of a defect together. `excuse` is what cannot be told of it without the witnesses that were switched off.
+    /// Puts the runs of a defect together. `gap` is what cannot be told of it without the witnesses that were switched off.
     pub fn new(
         name: &str,
         issue: Option<String>,
-        about: &crate::scenario::ExpectedCause,
-        excuse: Option<String>,
+        about: &ExpectedCause,
+        gap: Option<&Gap>,
         without_witness: bool,
-        runs: Vec<DefectRun>,
+        mut runs: Vec<DefectRun>,
     ) -> Self {
-        let of_run = |run: &DefectRun| standing(run, excuse.is_some(), without_witness);
+        runs.sort_by_key(|run| run.seed);
+        let of_run = |run: &DefectRun| {
+            let excused = gap.is_some_and(|gap| run.bin_right || !gap.cause_alone);
+            standing(run, excused, without_witness)
+        };
         let worst = runs.iter().max_by_key(|run| of_run(run));
         let mut times: Vec<u64> = runs
             .iter()
@@ -278,7 +284,7 @@ impl DefectLine {
             cause_right: runs.iter().all(|run| run.cause_right),
             detected_after_ms: times.get(times.len() / 2).copied(),
             standing: worst.map_or(Standing::Failed, of_run),
-            excuse,
+            excuse: gap.map(|gap| gap.what.clone()),
             runs,
         }
     }

@@ -11,18 +11,36 @@ use super::results::{ControlLine, DefectLine, Gap, LoadAverage, Soundness, Stand
 use super::soundness::loads;
 use super::{Going, GymError, Order};
 use crate::batch::{Job, Outcome, carry_out};
+use crate::judge::coverage::{self, Loss, coverage};
 use crate::platform::load_average;
 use crate::report::{Report, json};
 use crate::run;
 use crate::scenario::Witness;
+use crate::timeline::event::Source;
 
 /// How many sentences are kept of the runs under load that were not silent.
 const SAID: usize = 20;
 
 /// What cannot be told without some witnesses.
 pub(super) fn gaps(without: &[Witness]) -> Vec<Gap> {
-    let _ = without;
-    Vec::new()
+    let sources: Vec<Source> = without.iter().copied().map(source).collect();
+    let gap = |gap: coverage::Gap| Gap {
+        rule: gap.rule,
+        cause_alone: gap.what == Loss::CauseUnknown,
+        what: gap.why.to_owned(),
+    };
+    coverage(&sources).into_iter().map(gap).collect()
+}
+
+/// What a witness is called in a recording.
+const fn source(witness: Witness) -> Source {
+    match witness {
+        Witness::Reaper => Source::Reaper,
+        Witness::Table => Source::Table,
+        Witness::Portable => Source::Portable,
+        Witness::Control => Source::Control,
+        Witness::Cookie => Source::Cookie,
+    }
 }
 
 /// Makes the runs of the gym.
@@ -54,23 +72,12 @@ impl<'a> Runs<'a> {
             }
         }
         let gaps = gaps(&self.order.without);
-        let excuse = |case: &Case| {
-            let about = case.about()?;
-            let gap = gaps.iter().find(|gap| gap.rule == about.rule)?;
-            Some(gap.what.clone())
-        };
         let line = |case: &Case, runs| {
             let issue = case.scenario.issue.clone();
             let without = !self.order.without.is_empty();
             let about = case.about()?;
-            Some(DefectLine::new(
-                case.name,
-                issue,
-                about,
-                excuse(case),
-                without,
-                runs,
-            ))
+            let gap = gaps.iter().find(|gap| gap.rule == about.rule);
+            Some(DefectLine::new(case.name, issue, about, gap, without, runs))
         };
         let mut defects: BTreeMap<&str, Vec<DefectRun>> = BTreeMap::new();
         let mut controls: BTreeMap<&str, Vec<Clean>> = BTreeMap::new();

@@ -696,7 +696,8 @@ impl Census {
             }
         }
         // A worker that counts what it will never hand out lets no run come to rest by itself.
-        if quiet || !at_work && at.since(facts.last_word) >= STILL {
+        let still = !at_work && !facts.spoke_on && at.since(facts.last_word) >= STILL;
+        if quiet || still {
             facts.rest = Some(Rest { primary_lived });
         }
         items.wait_behind(|session| behind.contains(&session));

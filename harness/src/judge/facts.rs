@@ -37,6 +37,8 @@ pub(super) struct Facts {
     pub drained: Option<(RunTime, bool)>,
     /// The latest statement of any fake until the run had drained.
     pub last_word: RunTime,
+    /// Whether any fake said something after that and before the worker was stopped: it had been at work.
+    pub spoke_on: bool,
     /// What lived when the run had drained, if all had come to rest by then.
     pub rest: Option<Rest>,
     pub grace_passed: Option<(RunTime, u64)>,
@@ -62,6 +64,7 @@ impl Facts {
             load_finished: None,
             drained: None,
             last_word: RunTime::START,
+            spoke_on: false,
             rest: None,
             grace_passed: None,
             residue_passed: None,
@@ -177,6 +180,8 @@ impl Facts {
     pub fn spoken(&mut self, at: RunTime) {
         if self.drained.is_none_or(|(drained, _)| at <= drained) {
             self.last_word = self.last_word.max(at);
+        } else {
+            self.spoke_on |= self.final_stop().is_none_or(|stop| at < stop);
         }
     }
 

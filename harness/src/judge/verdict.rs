@@ -307,4 +307,84 @@ mod tests {
             "one process in 1 session that outlives its session by more than 1.3 s (grace 1.0 s, tick 100 ms, lag up to 200 ms); growth of the worker was not judged: too few samples after warm-up"
         );
     }
+
+    fn cause(rule: Bin, subject: Option<&str>, cause: &str) -> ExpectedCause {
+        ExpectedCause {
+            rule,
+            subject: subject.map(str::to_owned),
+            cause: cause.to_owned(),
+        }
+    }
+
+    #[track_caller]
+    fn expect_causes(history: &str, causes: &[ExpectedCause], unexpected: &[&str]) {
+        let judgement = judge_with(history, |expectations| {
+            expectations.verdict = Verdict::Fail;
+            expectations.causes = causes.to_vec();
+        });
+        assert_eq!(judgement.unexpected, unexpected);
+    }
+
+    #[test]
+    fn a_cause_that_is_expected_must_be_found() {
+        let primary = Some("primary");
+        expect_causes(
+            LEAK,
+            &[cause(Bin::Retained, primary, "never signalled")],
+            &[],
+        );
+        expect_causes(LEAK, &[cause(Bin::Retained, None, "never signalled")], &[]);
+        expect_causes(
+            LEAK,
+            &[
+                cause(Bin::Retained, Some("payload"), "never signalled"),
+                cause(Bin::Retained, primary, "never signalled"),
+            ],
+            &[
+                "retained of payload because `never signalled` was expected; found instead: 2 primary: never signalled",
+            ],
+        );
+        expect_causes(
+            LEAK,
+            &[cause(Bin::Lost, None, "cause unknown")],
+            &[
+                "lost of anything because `cause unknown` was expected; found instead: nothing of that rule",
+            ],
+        );
+    }
+
+    #[test]
+    fn of_a_rule_that_is_named_every_cause_must_be_expected() {
+        let told = "ignored SIGTERM from the worker";
+        let two = LEAK.replace("2s end s2", "1.5s signal 11 15 from 5 ignored; 2s end s2");
+        expect_causes(
+            &two,
+            &[cause(Bin::Retained, None, told)],
+            &[
+                "retained 1 of primary because `never signalled`, which no entry of `[[expect.causes]]` names",
+            ],
+        );
+        expect_causes(
+            &two,
+            &[
+                cause(Bin::Retained, None, told),
+                cause(Bin::Retained, None, "never signalled"),
+            ],
+            &[],
+        );
+        // What a baseline knows, and rules that are not named, may be there.
+        let known = judge_with(&two, |expectations| {
+            expectations.verdict = Verdict::Fail;
+            expectations.causes = vec![cause(Bin::Retained, None, told)];
+            expectations
+                .known
+                .insert("retained: primary `claude` after complete: never signalled".to_owned());
+        });
+        assert!(known.as_expected, "{:?}", known.unexpected);
+        let twin = format!(
+            "{two}; 1.1s seen 12 parent 5; 1.1s hello 12 primary; 1.1s serves 12 s2; 2.1s bye 12 eof; 2.1s exited 12; 2.1s gone 12"
+        );
+        let judgement = judge(&twin);
+        assert!(judgement.found.contains_key(&Bin::Twin));
+    }
 }

@@ -193,8 +193,8 @@ pub(super) fn failing() -> Report {
         time_to_reap_ms: TimeToReap::default(),
         findings: vec![
             Finding {
-                subject: "primary".to_owned(),
                 rule: Bin::Retained,
+                subject: "primary".to_owned(),
                 signature: "retained: primary `claude` after complete: never signalled, stdin still held open by the worker".to_owned(),
                 count: 121,
                 known: false,
@@ -213,8 +213,8 @@ pub(super) fn failing() -> Report {
                 },
             },
             Finding {
-                subject: "primary".to_owned(),
                 rule: Bin::KilledEarly,
+                subject: "primary".to_owned(),
                 signature: "killed_early: primary `claude` while its session was open: ended by SIGTERM from the worker, with work under way".to_owned(),
                 count: 1,
                 known: false,
@@ -233,8 +233,8 @@ pub(super) fn failing() -> Report {
                 },
             },
             Finding {
-                subject: "primary".to_owned(),
                 rule: Bin::Crashed,
+                subject: "primary".to_owned(),
                 signature: "crashed: primary `claude` while its session was open: ended by itself with work under way, as the scenario told it to".to_owned(),
                 count: 1,
                 known: false,
@@ -249,8 +249,8 @@ pub(super) fn failing() -> Report {
                 },
             },
             Finding {
-                subject: "primary".to_owned(),
                 rule: Bin::Lost,
+                subject: "observation".to_owned(),
                 signature: "lost: observation: given to a claude that ended before it answered (session ended by complete)".to_owned(),
                 count: 2,
                 known: true,
@@ -305,8 +305,8 @@ pub(super) fn inconclusive() -> Report {
             ..Work::default()
         },
         findings: vec![Finding {
-                subject: "primary".to_owned(),
             rule: Bin::Pending,
+            subject: "observation".to_owned(),
             signature: "pending: work went on when the time was over (session ended by complete)".to_owned(),
             count: 3,
             known: false,

@@ -5,6 +5,7 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod end_to_end;
 mod explore;
+mod many;
 mod scenario;
 mod support;
 mod tidy;

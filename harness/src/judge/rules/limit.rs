@@ -149,5 +149,9 @@ mod tests {
             (thresholds[0].actual, thresholds[0].ok, found.len()),
             (3, false, 1)
         );
+        assert_eq!(
+            (found[0].subject.as_str(), found[0].cause.as_str()),
+            ("spawned", "above its limit")
+        );
     }
 }

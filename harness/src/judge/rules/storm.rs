@@ -83,7 +83,8 @@ pub(in crate::judge) fn storm(facts: &Facts, strays: Strays) -> Vec<Found> {
 
 #[cfg(test)]
 mod tests {
-    use crate::judge::check::check;
+    use crate::judge::check::{check, judge};
+    use crate::scenario::Bin;
 
     fn storm(children: u32, session: &str) -> String {
         let mut text = format!(
@@ -112,5 +113,62 @@ mod tests {
     #[test]
     fn processes_that_nobody_saw_are_not_counted() {
         check("0s run; 0s worker 5; 1s open s1; 8s over", "inconclusive");
+    }
+
+    #[track_caller]
+    fn check_cause(history: &str, subject: &str, cause: &str) {
+        let findings = judge(history).findings;
+        let storms: Vec<(&str, &str)> = findings
+            .iter()
+            .filter(|finding| finding.rule == Bin::Storm)
+            .map(|finding| (finding.subject.as_str(), finding.cause.as_str()))
+            .collect();
+        assert_eq!(storms, [(subject, cause)], "{findings:#?}");
+    }
+
+    #[test]
+    fn a_storm_says_who_it_is_made_of() {
+        check_cause(&storm(8, ""), "session", "its claude started the rest");
+        let mut text = "0s run; 0s worker 5; 1s open s1; 1s..6s tick\n".to_owned();
+        for pid in 11..20 {
+            text += &format!(
+                "2s seen {pid} parent 5; 2s hello {pid} primary; 2s serves {pid} s1; 2.1s bye {pid} refused; 2.1s exited {pid}; 2.1s gone {pid}\n"
+            );
+        }
+        text += "5s end s1 complete; 7s load; 7s drained quiet; 7s grace; 8s over";
+        check_cause(
+            &text,
+            "session",
+            "one claude after another was started for it",
+        );
+    }
+
+    fn strays(count: u32, role: &str, sessions: &str) -> String {
+        let mut text = format!("0s run; 0s worker 5; 1s..6s tick; {sessions}\n");
+        for pid in 100..100 + count {
+            text += &format!(
+                "2s seen {pid} parent 5; 2s hello {pid} {role}; 2.1s bye {pid} done; 2.1s exited {pid}; 2.1s gone {pid}\n"
+            );
+        }
+        text + "7s load; 7s drained quiet; 7s grace; 8s over"
+    }
+
+    #[test]
+    fn processes_that_serve_no_session_are_a_storm_of_the_worker() {
+        let two = "1s open s1; 1s open s2; 5s end s1 complete; 5s end s2 complete";
+        let cause = "processes that serve no session";
+        check(&strays(40, "probe", two), "pass");
+        check_cause(&strays(41, "probe", two), "worker", cause);
+        check_cause(&strays(41, "primary", two), "worker", cause);
+        // Of helpers, two for each work item do not count.
+        let item = "1s offer a s1 observation; 1s skip a";
+        let with_item = format!("{two}; {item}");
+        check(&strays(42, "helper", &with_item), "pass skipped=1");
+        check_cause(&strays(43, "helper", &with_item), "worker", cause);
+    }
+
+    #[test]
+    fn without_sessions_nobody_knows_what_a_worker_starts_its_helpers_for() {
+        check(&strays(100, "helper", "1s ready"), "pass");
     }
 }

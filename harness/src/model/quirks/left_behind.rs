@@ -20,7 +20,7 @@ const TOOTH_STEP: usize = 8 * MIB;
 /// More than 32 MiB, which is the size from which on the allocator gives memory back to the kernel at once whatever it has learnt.
 const TOOTH: usize = 96 * MIB;
 /// What the first sessions add to the cache, and how large it gets.
-const WARM_STEP: usize = 16 * MIB;
+const WARM_STEP: usize = 8 * MIB;
 const WARM: usize = 128 * MIB;
 /// Enough for a thread that does nothing.
 const STACK: usize = 64 << 10;
