@@ -166,7 +166,7 @@ const MAY_USE: [(&str, &[&str], &str); 24] = [
             "timeline",
             "units",
         ],
-        "it plans many runs and compares their reports",
+        "it is built on runs and their reports, and does not print",
     ),
     (
         "testing",
