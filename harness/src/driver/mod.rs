@@ -9,6 +9,8 @@ mod read_back;
 mod schedule;
 mod session;
 #[cfg(test)]
+mod step_tests;
+#[cfg(test)]
 mod tests;
 
 use std::cell::Cell;

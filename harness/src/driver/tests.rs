@@ -36,10 +36,12 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What the server does instead of answering well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
+pub(super) enum Mood {
     Good,
     /// Answers 503 to every observation.
     Refuses,
+    /// Answers 503 to the first observation.
+    RefusesOnce,
     /// Says of every observation that it is skipped.
     Skips,
     /// Never answers an observation.
@@ -51,13 +53,20 @@ enum Mood {
 }
 
 #[derive(Debug, Clone)]
-struct Server {
+pub(super) struct Server {
     mood: Mood,
     seen: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
 impl Server {
-    fn paths(&self) -> Vec<String> {
+    fn count(&self, path: &str) -> usize {
+        let seen = self.seen.lock().unwrap();
+        seen.iter()
+            .filter(|(known, _)| known.ends_with(path))
+            .count()
+    }
+
+    pub(super) fn paths(&self) -> Vec<String> {
         self.seen
             .lock()
             .unwrap()
@@ -85,6 +94,9 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
             ok(json!({ "sessionDbId": 17, "promptNumber": 2, "skipped": false }))
         }
         "POST /api/sessions/observations" => match server.mood {
+            Mood::RefusesOnce if server.count("/api/sessions/observations") == 1 => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too busy").into_response()
+            }
             Mood::Refuses => (StatusCode::SERVICE_UNAVAILABLE, "too busy").into_response(),
             Mood::Skips => ok(json!({ "status": "skipped", "reason": "tool_excluded" })),
             Mood::Hangs => std::future::pending().await,
@@ -120,16 +132,16 @@ fn broken_body() -> Body {
 }
 
 /// Everything that a run of the driver needs, with the server behind it.
-struct Setup {
+pub(super) struct Setup {
     server: Server,
-    driver: Rc<Driver>,
-    life: watch::Sender<Life>,
-    events: mpsc::Receiver<Event>,
+    pub(super) driver: Rc<Driver>,
+    pub(super) life: watch::Sender<Life>,
+    pub(super) events: mpsc::Receiver<Event>,
     emitter: Emitter,
     _folder: tempfile::TempDir,
 }
 
-async fn setup(mood: Mood, load: &str) -> Setup {
+pub(super) async fn setup(mood: Mood, load: &str) -> Setup {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server {
@@ -166,7 +178,7 @@ fn setup_at(address: SocketAddr, server: Server, load: &str) -> Setup {
 }
 
 /// Runs a test body on a single-threaded runtime with local tasks, as the inner process does.
-fn run<T>(body: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(body: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -178,14 +190,14 @@ fn run<T>(body: impl Future<Output = T>) -> T {
     }))
 }
 
-fn drain(events: &mut mpsc::Receiver<Event>) -> Vec<EventKind> {
+pub(super) fn drain(events: &mut mpsc::Receiver<Event>) -> Vec<EventKind> {
     std::iter::from_fn(|| events.try_recv().ok())
         .map(|event| event.event)
         .collect()
 }
 
 /// Drives the load and writes the events down, one word and what matters of it each.
-fn drive(mood: Mood, load: &str) -> (Vec<String>, Server) {
+pub(super) fn drive(mood: Mood, load: &str) -> (Vec<String>, Server) {
     run(async {
         let mut setup = setup(mood, load).await;
         Rc::clone(&setup.driver).drive().await;
@@ -196,7 +208,7 @@ fn drive(mood: Mood, load: &str) -> (Vec<String>, Server) {
     })
 }
 
-fn brief(event: &EventKind) -> String {
+pub(super) fn brief(event: &EventKind) -> String {
     let short = |item: &str| item.splitn(3, '-').nth(2).unwrap_or(item).to_owned();
     match event {
         EventKind::SessionOpened { .. } => "opened".to_owned(),
@@ -218,7 +230,7 @@ fn brief(event: &EventKind) -> String {
     }
 }
 
-const ONE: &str = "sessions = 1\nobservations = 1\nsummary = true\nend = ";
+pub(super) const ONE: &str = "sessions = 1\nobservations = 1\nsummary = true\nend = ";
 
 #[test]
 fn a_session_opens_works_and_ends_and_its_bodies_are_as_the_hooks_send_them() {

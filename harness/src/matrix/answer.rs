@@ -144,11 +144,14 @@ fn differences(report: &MatrixReport) -> Option<String> {
             spawned += u64::from(cell.spawned);
         }
         format!(
-            "with {group}, {left} of {} were still there when the worker had stopped",
+            "{group}, {left} of {} were still there when the worker had stopped",
             Count(spawned, "process")
         )
     });
-    Some(left.collect::<Vec<_>>().join("; ") + ".")
+    Some(format!(
+        "With {}.",
+        left.collect::<Vec<_>>().join("; with ")
+    ))
 }
 
 /// Which of the columns works best without breaking anything, and which fixes most at any price.

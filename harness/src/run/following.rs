@@ -21,9 +21,9 @@ pub struct Followed {
     /// The judge of what was seen so far, for the progress line alone.
     pub live: Judge,
     expectations: Expectations,
+    steps: Rc<RefCell<Steps>>,
     /// The grace after the end of the last session that has ended.
     grace: Span,
-    steps: Rc<RefCell<Steps>>,
 }
 
 /// The task through which every fact passes on its way to the recorder.
@@ -46,8 +46,8 @@ impl Following {
             rest: Rest::default(),
             live,
             expectations,
-            grace: Span::ZERO,
             steps,
+            grace: Span::ZERO,
         }));
         let followed = Rc::clone(&state);
         let task = spawn_local(async move {
