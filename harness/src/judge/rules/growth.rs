@@ -65,7 +65,8 @@ pub struct GrowthFigure {
     pub slope_per_hour_high: f64,
     /// Its rise for each session that opened after the warm-up; none where none did.
     pub per_session: Option<f64>,
-    /// The least rise that a run with this noise sees in nine of ten cases; none where it was not judged.
+    /// The least rise that a run with this noise sees in about nine of ten cases, in six of ten where noise lasts long or has heavy tails
+    /// (`reports/growth-calibration.md`); none where it was not judged.
     pub detectable: Option<f64>,
     /// How long it was judged, in seconds.
     pub seconds: f64,

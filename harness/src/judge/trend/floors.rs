@@ -27,6 +27,9 @@ pub(in crate::judge) struct Floors {
     pub(super) windows: Vec<Window>,
     /// How many samples make a window.
     pub(super) stride: u32,
+    last: Option<f64>,
+    /// The sum of the distances between neighbouring samples, and how many there are.
+    way: (f64, u32),
 }
 
 impl Default for Floors {
@@ -34,6 +37,8 @@ impl Default for Floors {
         Self {
             windows: Vec::new(),
             stride: 1,
+            last: None,
+            way: (0.0, 0),
         }
     }
 }
@@ -41,6 +46,10 @@ impl Default for Floors {
 impl Floors {
     /// Takes a sample in; `sessions` have opened so far.
     pub fn push(&mut self, at: RunTime, value: f64, sessions: u32) {
+        if let Some(last) = self.last.replace(value) {
+            self.way.0 += (value - last).abs();
+            self.way.1 += 1;
+        }
         let at = at.0 as f64 / 1e9;
         let window = Window {
             from: at,
@@ -59,6 +68,11 @@ impl Floors {
                 self.windows.push(window);
             }
         }
+    }
+
+    /// How far a sample lies from its neighbour, on the average.
+    pub(super) fn step(&self) -> f64 {
+        self.way.0 / f64::from(self.way.1.max(1))
     }
 }
 

@@ -16,7 +16,8 @@
 //!
 //! *Large*: Mann–Kendall alone cries wolf over a leak that matters to nobody and over warm-ups (Machida and others, ISSREW 2013). So the
 //! rise must be four times the spread of what the slope leaves unexplained (a saw that is longer than the windows, a staircase of few
-//! steps, noise that wanders), and exceed a floor of size.
+//! steps, noise that wanders), exceed a floor of size, and exceed the average way from one sample to the next: the sampled floors of a saw
+//! whose cycles are all alike drift by as much.
 //!
 //! *Going on*: the first quarter is left out, and of what is left the later half must rise by more than six tenths of what the earlier
 //! half rose by, surely: by three standard deviations. A curve that saturates with a time constant of at most half of the run, or that
@@ -188,7 +189,12 @@ impl Floors {
                 look(width, if scarce { 1.0 + lasting } else { 1.0 })
             })
             .fold(narrow.clone(), Look::better);
-        let size = floor.absolute.max(floor.relative * level(&windows));
+        // Samples meet a saw whose cycles are alike a little later in each cycle, so its sampled floors drift, by at most what it climbs
+        // from one sample to the next. That is half of the average way between neighbours, since it falls as far as it climbs.
+        let size = floor
+            .absolute
+            .max(floor.relative * level(&windows))
+            .max(self.step());
         Trend::Measured(Measured {
             rising: best.rising && best.rise > size,
             slope: best.slope,

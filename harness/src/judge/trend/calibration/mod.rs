@@ -25,7 +25,7 @@ const NOISES: [(&str, Noise); 6] = [
 ];
 
 /// What healthy figures do besides.
-const COURSES: [(&str, Course); 9] = [
+const COURSES: [(&str, Course); 10] = [
     ("level", Course::Level),
     (
         "saw, of 3 samples to a quarter of the run",
@@ -48,8 +48,9 @@ const COURSES: [(&str, Course); 9] = [
         Course::Saturates(0.5),
     ),
     ("logarithm of time", Course::Logarithm),
-    ("one or two steps", Course::Steps(2)),
+    ("two steps", Course::Steps(2)),
     ("saturates under a saw", Course::SaturatesUnderSaw),
+    ("saw of equal cycles", Course::EvenSaw),
 ];
 
 /// How many samples a series has. At ten samples a second: a short run, 24 seconds, two minutes.
@@ -57,6 +58,9 @@ const LENGTHS: [usize; 3] = [100, 240, 1_200];
 /// How many series make one cell of the table of false alarms, and one of the table of detections.
 const SERIES: u64 = 1_000;
 const RUNS: u64 = 200;
+/// The first seed of the tables. The test's constants were chosen with seeds below it, so the tables are no test of what they were
+/// fitted to.
+const FIRST_SEED: u64 = 1_000_000;
 /// Rises from the end of the warm-up to the end of the run, in standard deviations of the noise.
 const RISES: [f64; 8] = [5.0, 8.0, 10.0, 12.0, 15.0, 20.0, 30.0, 50.0];
 
@@ -87,6 +91,11 @@ fn measured(noise: Noise, course: Course, samples: usize, leak: f64, seed: u64) 
     }
 }
 
+/// The first seeds of the tables.
+fn seeds(count: u64) -> std::ops::Range<u64> {
+    FIRST_SEED..FIRST_SEED + count
+}
+
 fn alarms(
     noise: Noise,
     course: Course,
@@ -102,14 +111,14 @@ fn alarms(
 /// The rises that reports call detectable, sorted: those of level series.
 fn detectable(noise: Noise, samples: usize) -> Vec<f64> {
     let level = |seed| measured(noise, Course::Level, samples, 0.0, seed).detectable;
-    let mut least: Vec<f64> = (0..RUNS).map(level).collect();
+    let mut least: Vec<f64> = seeds(RUNS).map(level).collect();
     least.sort_unstable_by(f64::total_cmp);
     least
 }
 
 /// One row of the table of false alarms: for each length so many of a thousand series, and in all.
 fn row_of_alarms(noise: (&str, Noise), course: (&str, Course)) -> String {
-    let alarms = LENGTHS.map(|samples| alarms(noise.1, course.1, samples, 0.0, 0..SERIES));
+    let alarms = LENGTHS.map(|samples| alarms(noise.1, course.1, samples, 0.0, seeds(SERIES)));
     format!(
         "| {} | {} | {} | {} | {} |\n",
         noise.0, course.0, alarms[0], alarms[1], alarms[2]
@@ -121,7 +130,7 @@ fn row_of_alarms(noise: (&str, Noise), course: (&str, Course)) -> String {
 fn row_of_detections(noise: (&str, Noise), samples: usize) -> String {
     let percent = |rise: f64| {
         // A quarter of the leak falls into the warm-up.
-        let found = alarms(noise.1, Course::Level, samples, rise / 0.75, 0..RUNS);
+        let found = alarms(noise.1, Course::Level, samples, rise / 0.75, seeds(RUNS));
         found as f64 * 100.0 / RUNS as f64
     };
     let mut row = format!("| {} | {samples} |", noise.0);
@@ -167,9 +176,10 @@ so that the statistics stand alone. A report's floors (`[expect.growth]`) make f
 
 ## False alarms
 
-Alarms in 1,000 healthy series each, 162,000 series in all. Sizes are drawn from half to a thousand standard deviations of the noise,
+Alarms in 1,000 healthy series each, 180,000 series in all. Sizes are drawn from half to a thousand standard deviations of the noise,
 each order of magnitude alike; phases, places and single cycles of a saw are drawn as well. The correlation of AR(1) noise is that of
-neighbouring samples. Every row stays at or below one in a thousand over its three lengths.
+neighbouring samples. Every row stays at or below one in a thousand over its three lengths. The constants of the test were chosen on
+series of the same families with other seeds than these.
 
 What no test can tell from a leak within one run: a warm-up with a time constant above half of the run, and a figure that climbs in four or
 more even steps.
@@ -180,8 +190,8 @@ const DETECTIONS: &str = "
 
 Percent of 200 runs in which a steady leak is found, by its rise from the end of the warm-up to the end of the load, in standard deviations
 of the noise of single samples (for counts that stand still: in steps). Then the rise that a report of a clean run states as the least that
-would have been seen (the middle one of 200 runs), and the percentage of runs in which a rise of exactly that size is found: nine of ten,
-less where noise lasts or has heavy tails, since a single run shows little of either.
+would have been seen (the middle one of 200 runs), and the percentage of runs in which a rise of exactly that size is found: about nine
+of ten, down to six of ten where noise lasts or has heavy tails, since a single run shows little of either.
 The noise of floors is what counts: minima of wide windows are steadier than samples, unless tails are heavy downward.
 ";
 
@@ -205,7 +215,7 @@ mod tests {
         for noise in NOISES {
             for course in COURSES {
                 series += 12;
-                if alarms(noise.1, course.1, 240, 0.0, 2_000..2_012) > 0 {
+                if alarms(noise.1, course.1, 240, 0.0, seeds(12)) > 0 {
                     alarmed.push((noise.0, course.0));
                 }
             }
@@ -217,14 +227,14 @@ mod tests {
     fn leaks_well_above_the_noise_are_found() {
         for (name, noise) in NOISES {
             let least = detectable_of_few(noise);
-            let found = alarms(noise, Course::Level, 240, 3.0 * least / 0.75, 0..10);
+            let found = alarms(noise, Course::Level, 240, 3.0 * least / 0.75, seeds(10));
             assert!(found >= 8, "{name}: {found} of 10 at thrice {least}");
         }
     }
 
     fn detectable_of_few(noise: Noise) -> f64 {
         let level = |seed| measured(noise, Course::Level, 240, 0.0, seed).detectable;
-        let mut least: Vec<f64> = (0..11).map(level).collect();
+        let mut least: Vec<f64> = seeds(11).map(level).collect();
         least.sort_unstable_by(f64::total_cmp);
         least[5]
     }

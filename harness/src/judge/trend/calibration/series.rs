@@ -55,6 +55,8 @@ pub(super) enum Course {
     Level,
     /// Rises and falls at once, again and again; a period is so long, as a part of the run, at the least and at the most.
     Saw(f64, f64),
+    /// A saw of any period up to a quarter of the run, each cycle as long as the other: where floors and windows beat the most.
+    EvenSaw,
     /// Comes close to its level exponentially, with a time constant that is such a part of the run.
     Saturates(f64),
     /// Grows like the logarithm of the time.
@@ -119,6 +121,11 @@ fn drawn(course: Course, samples: usize, chance: &mut Chance) -> Box<dyn Fn(f64)
                 let cycle = falls.partition_point(|fall| *fall <= part);
                 size * (part - falls[cycle - 1]) / period
             })
+        }
+        Course::EvenSaw => {
+            let period = chance.of_any_size(3.0 / samples as f64, 0.25);
+            let phase = chance.part();
+            Box::new(move |part| size * (part / period + phase).fract())
         }
         Course::Saturates(constant) => {
             Box::new(move |part| size * (1.0 - (-part / constant).exp()))
