@@ -109,6 +109,11 @@ impl Schedule {
         &self.load
     }
 
+    /// The factor by which all times of the run are divided.
+    pub const fn time_scale(&self) -> f64 {
+        self.time_scale
+    }
+
     /// What all markers of this run begin with.
     pub fn marker_prefix(&self) -> String {
         format!("{MARKER_PREFIX}{}-", self.run)

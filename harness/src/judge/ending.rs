@@ -248,7 +248,7 @@ impl Census {
     }
 
     fn was_open(&self, facts: &Facts, session: Option<SessionKey>, at: RunTime) -> bool {
-        session.is_some_and(|key| facts.sessions.get(key).open_at(at))
+        session.is_some_and(|key| facts.sessions.get(key).in_use_at(at))
     }
 
     /// Whether the process that started another one had died, or was being ended, by a moment. One that nobody knows had.

@@ -261,6 +261,8 @@ impl Judge {
             | EventKind::Interrupted
             | EventKind::RunEnded => self.see_run(at, seq, &event.event),
             EventKind::SessionOpened { .. }
+            | EventKind::SessionPaused { .. }
+            | EventKind::SessionResumed { .. }
             | EventKind::SessionEnded { .. }
             | EventKind::EndAnswered { .. }
             | EventKind::SessionStalled { .. } => self.see_session(at, seq, &event.event),
@@ -348,6 +350,8 @@ impl Judge {
                 facts.opened += u32::from(new);
                 facts.sessions.open(session, at);
             }
+            EventKind::SessionPaused { session } => facts.sessions.pause(session, at),
+            EventKind::SessionResumed { session } => facts.sessions.resume(session, at),
             EventKind::SessionEnded { session, end } => {
                 let key = facts.sessions.key(session);
                 let new = facts.sessions.get(key).ended.is_none();

@@ -38,6 +38,8 @@ pub(super) struct Session {
     pub name: String,
     /// When it opened.
     pub opened: Option<RunTime>,
+    /// When the worker was told that a prompt is done, and when the next one began.
+    pauses: Vec<(RunTime, Option<RunTime>)>,
     /// Its end; of several, the first.
     pub ended: Option<Ended>,
     /// What it waited for when it could not go on.
@@ -58,6 +60,14 @@ impl Session {
     pub fn open_at(&self, moment: RunTime) -> bool {
         self.opened.is_some_and(|opened| opened <= moment)
             && self.ended.is_none_or(|ended| moment < ended.at)
+    }
+
+    /// Whether it was open at a moment and in the middle of a prompt, so that what serves it must not be ended.
+    pub fn in_use_at(&self, moment: RunTime) -> bool {
+        let paused = |(from, to): &(RunTime, Option<RunTime>)| {
+            *from <= moment && to.is_none_or(|to| moment < to)
+        };
+        self.open_at(moment) && !self.pauses.iter().any(paused)
     }
 
     /// Notes a stretch of service, and for how long it overlapped another one.
@@ -121,6 +131,20 @@ impl Sessions {
             self.open += u32::from(session.ended.is_none());
         }
         key
+    }
+
+    /// A prompt of a session is done.
+    pub fn pause(&mut self, name: &str, at: RunTime) {
+        let key = self.key(name);
+        self.all[key].pauses.push((at, None));
+    }
+
+    /// A session goes on.
+    pub fn resume(&mut self, name: &str, at: RunTime) {
+        let key = self.key(name);
+        if let Some((_, to @ None)) = self.all[key].pauses.last_mut() {
+            *to = Some(at);
+        }
     }
 
     /// A session ended. Only its first end counts.

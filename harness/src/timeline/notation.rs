@@ -157,6 +157,12 @@ impl<'a> Words<'a> {
             "open" => driver(EventKind::SessionOpened {
                 session: self.owned(),
             }),
+            "pause" => driver(EventKind::SessionPaused {
+                session: self.owned(),
+            }),
+            "resume" => driver(EventKind::SessionResumed {
+                session: self.owned(),
+            }),
             "end" => driver(EventKind::SessionEnded {
                 session: self.owned(),
                 end: named(self.next()),

@@ -29,6 +29,7 @@ impl Setup {
         Installer {
             cache: &self.cache(),
             path,
+            source: None,
         }
         .install(&Installable::parse(what)?)
     }
@@ -159,7 +160,7 @@ fn real_packages_can_be_installed() {
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
     for what in ["claude-mem@13.25.3", "bun@1.3.5", "claude-agent-sdk@0.1.76"] {
-        install(what, &cache).unwrap_or_else(|error| panic!("{error}"));
+        install(what, &cache, None).unwrap_or_else(|error| panic!("{error}"));
     }
     assert!(
         cache
