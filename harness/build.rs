@@ -21,8 +21,14 @@ fn main() -> io::Result<()> {
             files.push(path);
         }
     }
-    // One order on every machine.
-    files.sort();
+    // One order on every machine, 9 before 10.
+    files.sort_by_key(|path| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let parts = name.split(['-', '.']);
+        parts
+            .map(|part| (part.parse::<u32>().unwrap_or(0), part.to_owned()))
+            .collect::<Vec<_>>()
+    });
     let mut list = "[\n".to_owned();
     for path in &files {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -31,6 +31,8 @@ use crate::worker::Life;
 use crate::worker::adapter::Adapter;
 use crate::worker::http::Client;
 
+/// The driver's own times are divided by this: what a client waits for takes seconds otherwise.
+const TIME_SCALE: f64 = 100.0;
 /// How a test may take at the most.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -48,6 +50,10 @@ enum Mood {
     Breaks,
     /// Answers `init` without the id that later requests need.
     ForgetsId,
+    /// Says for ever that something waits in its queue.
+    NeverDrains,
+    /// Never answers when it is told that something is over.
+    HangsAtTheEnd,
 }
 
 #[derive(Debug, Clone)]
@@ -98,6 +104,15 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
                 .body(broken)
                 .unwrap()
         }
+        path if path.starts_with("GET /api/sessions/status?") => {
+            let asked = |(seen, _): &&(String, Value)| seen == path;
+            let times = server.seen.lock().unwrap().iter().filter(asked).count();
+            let drains = server.mood != Mood::NeverDrains;
+            ok(json!({ "queueLength": if drains { times % 2 } else { 1 } }))
+        }
+        "POST /api/sessions/complete" if server.mood == Mood::HangsAtTheEnd => {
+            std::future::pending().await
+        }
         _ => ok(json!({ "status": "queued" })),
     }
 }
@@ -130,6 +145,10 @@ struct Setup {
 }
 
 async fn setup(mood: Mood, load: &str) -> Setup {
+    setup_with(mood, load, "claude-mem-9").await
+}
+
+async fn setup_with(mood: Mood, load: &str, adapter: &str) -> Setup {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server {
@@ -138,17 +157,17 @@ async fn setup(mood: Mood, load: &str) -> Setup {
     };
     let router = Router::new().fallback(answer).with_state(server.clone());
     spawn_local(async move { axum::serve(listener, router).await });
-    setup_at(address, server, load)
+    setup_at(address, server, load, adapter)
 }
 
-fn setup_at(address: SocketAddr, server: Server, load: &str) -> Setup {
+fn setup_at(address: SocketAddr, server: Server, load: &str, adapter: &str) -> Setup {
     let load: Load = toml::from_str(load).unwrap();
     let (emitter, events) = Emitter::channel(Clock::start());
     let folder = tempfile::tempdir().unwrap();
     let (life, seen) = watch::channel(Life::Ready);
     let driver = Driver::new(
-        Rc::new(Schedule::new(&load, &[], 603, 1.0)),
-        Rc::new(Adapter::built_in("claude-mem-9").unwrap()),
+        Rc::new(Schedule::new(&load, &[], 603, TIME_SCALE)),
+        Rc::new(Adapter::built_in(adapter).unwrap()),
         address,
         seen,
         folder.path().join("cwd"),
@@ -186,8 +205,12 @@ fn drain(events: &mut mpsc::Receiver<Event>) -> Vec<EventKind> {
 
 /// Drives the load and writes the events down, one word and what matters of it each.
 fn drive(mood: Mood, load: &str) -> (Vec<String>, Server) {
+    drive_with(mood, load, "claude-mem-9")
+}
+
+fn drive_with(mood: Mood, load: &str, adapter: &str) -> (Vec<String>, Server) {
     run(async {
-        let mut setup = setup(mood, load).await;
+        let mut setup = setup_with(mood, load, adapter).await;
         Rc::clone(&setup.driver).drive().await;
         (
             drain(&mut setup.events).iter().map(brief).collect(),
@@ -200,6 +223,8 @@ fn brief(event: &EventKind) -> String {
     let short = |item: &str| item.splitn(3, '-').nth(2).unwrap_or(item).to_owned();
     match event {
         EventKind::SessionOpened { .. } => "opened".to_owned(),
+        EventKind::SessionPaused { .. } => "paused".to_owned(),
+        EventKind::SessionResumed { .. } => "resumed".to_owned(),
         EventKind::SessionEnded { end, .. } => format!("ended {end}"),
         EventKind::EndAnswered { status, .. } => format!("end answered {status:?}"),
         EventKind::SessionStalled { waiting_for, .. } => format!("stalled: {waiting_for}"),
@@ -256,6 +281,115 @@ fn a_session_opens_works_and_ends_and_its_bodies_are_as_the_hooks_send_them() {
     );
     assert!(seen[2].1["cwd"].as_str().unwrap().ends_with("cwd/1"));
     assert_eq!(seen[2].1["contentSessionId"], seen[0].1["contentSessionId"]);
+}
+
+const TWO_PROMPTS: &str = "sessions = 1\nprompts = 2\nobservations = 1\nend = ";
+
+/// The part of a request that tells requests apart.
+fn last_step(path: &str) -> &str {
+    let path = path.split('?').next().unwrap_or(path);
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+#[test]
+fn a_prompt_that_another_one_follows_is_ended_where_the_hooks_do_that() {
+    let (events, server) = drive_with(
+        Mood::Good,
+        &format!("{TWO_PROMPTS}\"complete\""),
+        "claude-mem-9.1",
+    );
+    assert_eq!(
+        events,
+        [
+            "opened",
+            "offered 1-o1z",
+            "accepted 1-o1z",
+            "paused",
+            "resumed",
+            "offered 1-o2z",
+            "accepted 1-o2z",
+            "ended complete",
+            "end answered Some(200)",
+            "finished"
+        ]
+    );
+    let paths = server.paths();
+    let steps: Vec<_> = paths.iter().map(|path| last_step(path)).collect();
+    let prompt = ["init", "init", "observations", "complete"];
+    assert_eq!(steps, [prompt, prompt].concat());
+
+    // What ends is the session; its last prompt is left as it is.
+    let (events, server) = drive_with(
+        Mood::Good,
+        &format!("{TWO_PROMPTS}\"abandon\""),
+        "claude-mem-9.1",
+    );
+    let told = events.iter().filter(|event| *event == "paused").count();
+    assert_eq!(
+        (told, last_step(server.paths().last().unwrap())),
+        (1, "observations")
+    );
+}
+
+#[test]
+fn an_end_that_waits_is_said_when_the_answer_holds_what_is_waited_for() {
+    let (events, server) = drive_with(
+        Mood::Good,
+        &format!("{TWO_PROMPTS}\"complete\""),
+        "claude-mem-10.7",
+    );
+    let told: Vec<_> = events
+        .iter()
+        .filter(|event| ["paused", "resumed", "ended complete"].contains(&event.as_str()))
+        .collect();
+    assert_eq!(told, ["paused", "resumed", "ended complete"]);
+    let paths = server.paths();
+    let steps: Vec<_> = paths.iter().map(|path| last_step(path)).collect();
+    let prompt = [
+        "init",
+        "init",
+        "observations",
+        "status",
+        "status",
+        "complete",
+    ];
+    // The hook of the session's end says it once more.
+    assert_eq!(steps, [&prompt[..], &prompt[..], &["complete"]].concat());
+}
+
+#[test]
+fn who_waits_in_vain_goes_on_when_time_is_up() {
+    let (events, server) = drive_with(
+        Mood::NeverDrains,
+        &format!("{ONE}\"complete\""),
+        "claude-mem-10.7",
+    );
+    assert!(events.contains(&"ended complete".to_owned()), "{events:?}");
+    let paths = server.paths();
+    let asked = paths.iter().filter(|path| last_step(path) == "status");
+    // 110 s of 500 ms each, a hundred times as fast; a busy machine asks less often.
+    assert!((2..=220).contains(&asked.count()), "{paths:?}");
+}
+
+#[test]
+fn a_prompt_whose_end_is_not_answered_does_not_stop_the_session() {
+    let (events, _) = drive_with(
+        Mood::HangsAtTheEnd,
+        &format!("{TWO_PROMPTS}\"complete\""),
+        "claude-mem-9.1",
+    );
+    assert_eq!(
+        events[3..],
+        [
+            "paused",
+            "resumed",
+            "offered 1-o2z",
+            "accepted 1-o2z",
+            "ended complete",
+            "end answered None",
+            "finished"
+        ]
+    );
 }
 
 #[test]
@@ -387,6 +521,7 @@ fn nobody_listening_stalls_every_session_and_breaks_nothing() {
             address,
             server,
             "sessions = 3\nconcurrency = 2\nend = \"complete\"",
+            "claude-mem-9",
         );
         Rc::clone(&setup.driver).drive().await;
         let events: Vec<_> = drain(&mut setup.events).iter().map(brief).collect();

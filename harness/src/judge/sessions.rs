@@ -62,12 +62,11 @@ impl Session {
             && self.ended.is_none_or(|ended| moment < ended.at)
     }
 
-    /// Whether it was open at a moment and in the middle of a prompt, so that what serves it must not be ended.
-    pub fn in_use_at(&self, moment: RunTime) -> bool {
-        let paused = |(from, to): &(RunTime, Option<RunTime>)| {
-            *from <= moment && to.is_none_or(|to| moment < to)
-        };
-        self.open_at(moment) && !self.pauses.iter().any(paused)
+    /// Whether it was between two prompts at a moment, so that what serves it and owes nothing may be ended.
+    pub fn paused_at(&self, moment: RunTime) -> bool {
+        self.pauses
+            .iter()
+            .any(|(from, to)| *from <= moment && to.is_none_or(|to| moment < to))
     }
 
     /// Notes a stretch of service, and for how long it overlapped another one.

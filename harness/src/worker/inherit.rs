@@ -96,7 +96,7 @@ fn parent(
             Some(value.span()),
             format!("there is no {what} `{}`", wanted.escape_debug()),
             Some(format!(
-                "known: {}",
+                "known {what}s: {}",
                 Adapter::built_in_names().collect::<Vec<_>>().join(", ")
             )),
         )),
