@@ -39,6 +39,7 @@ pub fn leave(process: &mut Process, leave: Leave) {
         Leave::Group => (Kinship::Group, "group"),
         Leave::Session => (Kinship::Session, "session"),
         Leave::Daemon => (Kinship::Daemon, "daemon"),
+        Leave::Zombie => (Kinship::Group, "zombie"),
     };
     process.start(Role::Grandchild, kinship, format!("leave = {word}"));
 }

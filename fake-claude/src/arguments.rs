@@ -20,6 +20,10 @@ Options:
   -r, --resume [session id]    Resume a conversation
   -v, --version                Output the version number
   -h, --help                   Display help for command
+
+Commands:
+  mcp list                     List the configured servers and exit
+  mcp serve                    Serve tools until ended
 ";
 
 /// What the caller wants.
@@ -29,6 +33,10 @@ pub enum Wanted {
     Version,
     /// The help text.
     Help,
+    /// `mcp list`: a helper that says what it knows and ends.
+    ServerList,
+    /// `mcp serve`: a helper that stays until it is ended.
+    Server,
     /// A conversation.
     Conversation(Box<Arguments>),
 }
@@ -92,6 +100,8 @@ pub enum ArgumentError {
         /// What there is, as a list.
         choices: String,
     },
+    /// Nobody knows this command.
+    UnknownCommand(String),
     /// Options that do not go together, said in full.
     Conflict(&'static str),
 }
@@ -111,6 +121,7 @@ impl fmt::Display for ArgumentError {
                 f,
                 "error: option '{option}' argument '{value}' is invalid. Allowed choices are {choices}."
             ),
+            Self::UnknownCommand(command) => write!(f, "error: unknown command '{command}'"),
             Self::Conflict(text) => f.write_str(text),
         }
     }
@@ -228,6 +239,14 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wanted, Ar
     let is_option = |argument: &String| argument.len() > 1 && argument.starts_with('-');
     let mut parsed = Arguments::default();
     let mut only_prompts = false;
+    if rest.next_if(|first| first == "mcp").is_some() {
+        match rest.next().as_deref() {
+            Some("list") => return Ok(Wanted::ServerList),
+            Some("serve") => return Ok(Wanted::Server),
+            Some(other) => return Err(ArgumentError::UnknownCommand(other.to_owned())),
+            None => parsed.prompt = Some("mcp".to_owned()),
+        }
+    }
     while let Some(argument) = rest.next() {
         if only_prompts || !is_option(&argument) {
             parsed.prompt.get_or_insert(argument);
@@ -483,10 +502,26 @@ mod tests {
     }
 
     #[test]
+    fn helpers_are_commands_and_not_prompts() {
+        assert_eq!(parsed(&["mcp", "serve"]), Ok(Wanted::Server));
+        assert_eq!(parsed(&["mcp", "list"]), Ok(Wanted::ServerList));
+        assert_eq!(
+            conversation(&["mcp"]).prompt.as_deref(),
+            Some("mcp"),
+            "a single word is a prompt"
+        );
+        assert_eq!(
+            conversation(&["hi", "mcp", "serve"]).prompt.as_deref(),
+            Some("hi")
+        );
+    }
+
+    #[test]
     fn what_is_refused_is_refused_in_the_real_words() {
         for (line, words) in [
             (&["--nope"] as &[&str], "error: unknown option '--nope'"),
             (&["--nope=1"], "error: unknown option '--nope'"),
+            (&["mcp", "nope"], "error: unknown command 'nope'"),
             (&["-x"], "error: unknown option '-x'"),
             (&["--verbose=1"], "error: unknown option '--verbose=1'"),
             (

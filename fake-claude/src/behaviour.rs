@@ -84,6 +84,8 @@ pub enum Hang {
     MidTurn,
     /// After the result of the turn: the answer is out, the program reads no more.
     AfterResult,
+    /// In a short question, such as `--version`, which is never answered. Conversations go on as if nothing were.
+    Probe,
 }
 
 /// How a program dies in mid-turn: by an exit code or by a signal that it sends itself.
@@ -110,7 +112,7 @@ pub enum DeathSignal {
     Sigsegv,
 }
 
-/// What becomes of a child that is left behind. It ignores SIGHUP and ends only by a signal or with the harness.
+/// What becomes of a child that is left behind. Unless it ends at once, it ignores SIGHUP and ends only by a signal or with the harness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Leave {
@@ -120,6 +122,8 @@ pub enum Leave {
     Session,
     /// It is a daemon by double fork: its parent is already gone.
     Daemon,
+    /// It ends at once, and the program, which goes on, never waits for it.
+    Zombie,
 }
 
 /// A broken line on stdout.

@@ -1,11 +1,16 @@
-//! What a fake leaves behind: a process that does nothing, holds nothing of its parent's, and ends by a signal or with its harness.
+//! What a fake leaves behind: a process that does nothing, holds nothing of its parent's, and ends by a signal or with its harness. A
+//! helper of a worker is such a process too, and so is a probe that hangs.
 
-use crate::control::Why;
+use crate::behaviour::Leave;
+use crate::control::{Role, Why};
 use crate::os::{self, Watch};
 use crate::process::{Process, note};
 
-/// Stays until something ends it.
+/// Stays until something ends it, unless it is there only to die and to be forgotten.
 pub fn stay(mut process: Process) -> ! {
+    if process.role == Role::Grandchild && process.behaviour.leave == Some(Leave::Zombie) {
+        process.exit(0, Why::Done, 0);
+    }
     let idle_end = process
         .idle
         .map(|idle| os::monotonic_ns().saturating_add(idle.as_nanos()));

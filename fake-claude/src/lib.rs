@@ -40,7 +40,9 @@
 //!
 //! A worker starts a *primary*. As a wrapper it starts a *payload* on its own stdin, stdout and stderr, exits as that does, and keeps
 //! signals to itself. What `leave` and `storm` start are *grandchildren*: they hold no stdio of anybody, know the session, ignore
-//! SIGHUP, and stay. A *probe* asks for the version or for help: it says hello and goodbye and waits for no order.
+//! SIGHUP, and stay; one of them is there to die and to be forgotten (`leave = "zombie"`). A *helper* is what `mcp serve` and `mcp list`
+//! start: the former stays until it is ended, the latter ends at once. A *probe* asks for the version or for help: it says hello, waits a
+//! moment for an order that may let it hang, and goes on without one.
 
 pub mod behaviour;
 pub mod control;
@@ -58,6 +60,7 @@ mod left_behind;
 mod link;
 mod os;
 mod output;
+mod probe;
 mod process;
 mod session;
 mod surroundings;
@@ -73,6 +76,9 @@ use output::Output;
 use process::{Process, abandon};
 use session::Session;
 use surroundings::Surroundings;
+
+/// What `mcp list` says.
+const NO_SERVERS: &str = "No MCP servers configured. Use `claude mcp add` to add a server.\n";
 
 /// The program.
 pub fn main_impl() -> ! {
@@ -97,12 +103,20 @@ pub fn main_impl() -> ! {
             Session::new(process, *wanted).run()
         }
         Ok(Wanted::Version) => {
-            print(&format!("{} (Claude Code)\n", protocol::outgoing::VERSION));
-            Process::pass_by(surroundings, Role::Probe, &arguments, 0, Why::Done)
+            let version = format!("{} (Claude Code)\n", protocol::outgoing::VERSION);
+            probe::answer(surroundings, arguments, signals, &version)
         }
-        Ok(Wanted::Help) => {
-            print(arguments::HELP);
-            Process::pass_by(surroundings, Role::Probe, &arguments, 0, Why::Done)
+        Ok(Wanted::Help) => probe::answer(surroundings, arguments, signals, arguments::HELP),
+        Ok(Wanted::ServerList) => {
+            print(NO_SERVERS);
+            Process::pass_by(surroundings, Role::Helper, &arguments, 0, Why::Done)
+        }
+        Ok(Wanted::Server) => {
+            let surroundings = Surroundings {
+                role: Role::Helper,
+                ..surroundings
+            };
+            left_behind::stay(Process::begin(surroundings, arguments, signals))
         }
         Err(error) => {
             os::note(&format!("{error}\n"));

@@ -23,6 +23,8 @@ const INVALID: i32 = 2;
 
 /// How long a mere question waits for a busy harness before it goes on without it.
 const PROBE_PATIENCE: Duration = Duration::from_millis(100);
+/// How long it waits for its orders, once the harness has been reached: callers of a probe are patient for some seconds.
+const PROBE_ORDERS: Duration = Duration::from_secs(1);
 
 /// This process as a harness knows it.
 #[derive(Debug)]
@@ -67,7 +69,25 @@ impl Process {
                 Err(error) => abandon(&error, INVALID),
             },
         };
-        let mut process = Self {
+        let mut process = Self::new(
+            (listener, behaviour, idle),
+            surroundings,
+            arguments,
+            signals,
+        );
+        process.introduce();
+        process.await_first_orders();
+        process.carry_ballast();
+        process
+    }
+
+    fn new(
+        (listener, behaviour, idle): (Listener, Box<Behaviour>, Option<Span>),
+        surroundings: Surroundings,
+        arguments: Vec<OsString>,
+        signals: Signals,
+    ) -> Self {
+        Self {
             behaviour,
             signals,
             idle,
@@ -77,10 +97,48 @@ impl Process {
             arguments,
             listener,
             ballast: None,
+        }
+    }
+
+    /// The same for a mere question: a harness that is not there, or slow, or has nothing to say, is gone on without.
+    pub fn begin_briefly(
+        surroundings: Surroundings,
+        arguments: Vec<OsString>,
+        signals: Signals,
+    ) -> Self {
+        let reached = surroundings
+            .socket
+            .as_ref()
+            .map(|path| Link::connect(path, PROBE_PATIENCE));
+        let (listener, behaviour, idle) = match reached {
+            Some(Ok(link)) => (Listener::Harness(link), Box::default(), None),
+            Some(Err(_)) => (Listener::Nobody, Box::default(), None),
+            None => Alone::look(surroundings.folder()).map_or_else(
+                |_| (Listener::Nobody, Box::default(), None),
+                |alone| {
+                    let listener = alone.journal.map_or(Listener::Nobody, Listener::Journal);
+                    (listener, alone.behaviour, Some(alone.idle))
+                },
+            ),
         };
+        let mut process = Self::new(
+            (listener, behaviour, idle),
+            surroundings,
+            arguments,
+            signals,
+        );
         process.introduce();
-        process.await_first_orders();
-        process.carry_ballast();
+        if matches!(process.listener, Listener::Harness(_)) {
+            let deadline = os::monotonic_ns() + PROBE_ORDERS.as_nanos() as u64;
+            loop {
+                let left = deadline.saturating_sub(os::monotonic_ns());
+                let mut watched = [process.watch_link()];
+                os::wait(&mut watched, Some(left));
+                if left == 0 || (watched[0].is_ready() && process.take_orders()) {
+                    break;
+                }
+            }
+        }
         process
     }
 

@@ -10,7 +10,7 @@ use std::env;
 use self::turns::{Stage, Turn};
 use crate::arguments::{Arguments, Format};
 use crate::asked::Asked;
-use crate::behaviour::Ignore;
+use crate::behaviour::{Ignore, Leave};
 use crate::control::{Say, Why};
 use crate::identity::{Uuids, is_uuid};
 use crate::input::Input;
@@ -350,7 +350,9 @@ impl Session {
     fn hear_signals(&mut self) {
         while let Some(arrived) = self.process.signals.next() {
             if arrived.signal == os::SIGCHLD {
-                while os::reap().is_some() {}
+                // One that leaves a zombie waits for no child at all.
+                let waits = self.process.behaviour.leave != Some(Leave::Zombie);
+                while waits && os::reap().is_some() {}
             } else {
                 self.hear(arrived);
             }

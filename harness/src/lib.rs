@@ -33,12 +33,15 @@
 //! # }
 //! ```
 
+pub mod batch;
 pub mod cli;
 pub mod clock;
 pub mod driver;
 pub mod emitter;
+pub mod gym;
 pub mod isolation;
 pub mod judge;
+pub mod matrix;
 pub mod model;
 pub mod platform;
 pub mod process;

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use fake_claude::behaviour::{Behaviour, Death, Garble, Hang, Ignore};
+use fake_claude::behaviour::{Behaviour, Death, DeathSignal, Garble, Hang, Ignore};
 use fake_claude::control::{Order, SOCKET_FILE, Said, Say, TurnKind, Why};
 use fake_claude::quantity::{Size, Span};
 use leak_harness::clock::monotonic_ns;
@@ -948,6 +948,138 @@ fn client_that_hangs_up_changes_nothing() {
     assert_eq!(worker.stored("/api/observations", "lhm-1-1-o1z"), 1);
 }
 
+// --- slots, and what others do with work ---------------------------------------------------------------------------------------
+
+const ONE_SLOT: [&str; 6] = [
+    "--slots",
+    "1",
+    "--cleanup",
+    "tracked",
+    "--query-end",
+    "closes-stdin",
+];
+
+/// The markers of what waits in the worker's queue.
+fn waiting(worker: &Worker) -> Vec<String> {
+    let queue = worker.get("/api/pending-queue");
+    let messages = queue["queue"]["messages"].as_array().unwrap();
+    messages
+        .iter()
+        .flat_map(|message| fake_claude::control::markers(&message.to_string()))
+        .collect()
+}
+
+#[test]
+fn idle_claude_makes_room_and_its_session_gets_another_one() {
+    let mut claudes = Claudes::all(fast());
+    let worker = Worker::start(&claudes, &ONE_SLOT);
+    worked_session(&worker, &mut claudes, "content-1", 0);
+    worked_session(&worker, &mut claudes, "content-2", 1);
+    worker.observe("content-1", "lhm-1-1-o2z");
+    claudes.until("the first session is served again", |seen| {
+        seen.turns(2, TurnKind::Observation) == 1
+    });
+    claudes.until("two have made room", |seen| {
+        seen.is_gone(0) && seen.is_gone(1)
+    });
+    for child in 0..2 {
+        assert_eq!(claudes.seen.goodbye(child), Some((Some(0), Why::Eof)));
+        assert!(claudes.seen.signals(child).is_empty());
+    }
+    assert!(!claudes.so_far().was_told_to_end(2));
+}
+
+#[test]
+fn claude_that_works_keeps_its_slot() {
+    let mut claudes = Claudes::behaving(|child| if child == 0 { slow(800) } else { fast() });
+    let worker = Worker::start(&claudes, &ONE_SLOT);
+    worker.prompt("content-1");
+    worker.observe("content-1", "lhm-1-1-o1z");
+    claudes.until("the first one works", |seen| {
+        seen.has_begun(0, TurnKind::Prompt)
+    });
+    worker.prompt("content-2");
+    worker.observe("content-2", "lhm-1-2-o1z");
+    assert_eq!(waiting(&worker), ["lhm-1-2-o1z"]);
+    claudes.until("the second session is served", |seen| {
+        seen.turns(1, TurnKind::Observation) == 1
+    });
+    claudes.until("the first one has made room", |seen| seen.is_gone(0));
+    assert_eq!(claudes.seen.turns(0, TurnKind::Observation), 1);
+    assert!(waiting(&worker).is_empty());
+    assert_eq!(worker.stored("/api/observations", "lhm-1-1-o1z"), 1);
+}
+
+#[test]
+fn slots_are_given_in_the_order_of_asking_and_come_back_from_the_dead() {
+    let dies = Behaviour {
+        die: Some(Death::Signal(DeathSignal::Sigkill)),
+        ..slow(2_000)
+    };
+    let mut claudes =
+        Claudes::behaving(move |child| if child == 0 { dies.clone() } else { fast() });
+    let mut flags = ONE_SLOT.to_vec();
+    flags.extend(["--restart-delay", "10ms"]);
+    let worker = Worker::start(&claudes, &flags);
+    for session in ["content-1", "content-2", "content-3"] {
+        worker.prompt(session);
+        worker.observe(session, "lhm-1-1-o1z");
+    }
+    claudes.until("all are served", |seen| {
+        (1..4).all(|child| seen.turns(child, TurnKind::Observation) == 1)
+    });
+    let served: Vec<_> = (0..4)
+        .filter_map(|child| {
+            claudes.seen.says(child).find_map(|said| match &said.say {
+                Say::Serves { session } => Some(session.as_str()),
+                _ => None,
+            })
+        })
+        .collect();
+    // The first session asks once more, and is the last to be heard.
+    assert_eq!(served, ["content-1", "content-2", "content-3", "content-1"]);
+}
+
+#[test]
+fn session_that_ends_without_work_wants_no_slot_and_one_with_work_is_waited_for() {
+    let mut claudes = Claudes::behaving(|child| if child == 0 { slow(2_000) } else { fast() });
+    let worker = Worker::start(&claudes, &ONE_SLOT);
+    let first = worker.prompt("content-1");
+    claudes.until("the slot is taken", |seen| {
+        seen.has_begun(0, TurnKind::Prompt)
+    });
+    let idle = worker.prompt("content-2");
+    worker.complete(idle);
+    let aborted = worker.prompt("content-3");
+    worker.observe("content-3", "lhm-1-3-o1z");
+    let (status, _) = worker.ask("DELETE", &format!("/sessions/{aborted}"), "");
+    assert_eq!(status, 200);
+    assert_eq!(claudes.so_far().turns(0, TurnKind::Prompt), 0);
+    let busy = worker.prompt("content-4");
+    worker.observe("content-4", "lhm-1-4-o1z");
+    worker.complete(busy);
+    assert_eq!(worker.stored("/api/observations", "lhm-1-4-o1z"), 1);
+    worker.complete(first);
+    assert_eq!(claudes.so_far().children.len(), 2);
+    // Whoever aborts gives up what is in flight; what no claude has seen stays on disk.
+    assert_eq!(waiting(&worker), ["lhm-1-3-o1z"]);
+}
+
+#[test]
+fn request_that_comes_twice_is_taken_once_where_that_is_the_habit() {
+    for (flags, answers) in [(&["--quirks", "takes-once"][..], 1), (&[], 2)] {
+        let claudes = Claudes::all(fast());
+        let worker = Worker::start(&claudes, flags);
+        let id = worker.prompt("content-1");
+        worker.observe("content-1", "lhm-1-1-o1z");
+        worker.observe("content-1", "lhm-1-1-o1z");
+        worker.observe("content-1", "lhm-1-1-o2z");
+        worker.complete(id);
+        assert_eq!(worker.stored("/api/observations", "lhm-1-1-o1z"), answers);
+        assert_eq!(worker.stored("/api/observations", "lhm-1-1-o2z"), 1);
+    }
+}
+
 // --- children that misbehave ---------------------------------------------------------------------------------------------------
 
 #[test]
@@ -1172,6 +1304,89 @@ fn restarted_worker_serves_what_is_stored_and_answers_what_is_pending() {
     assert_eq!(worker.stored("/api/prompts", "lhm-1-1-p1z"), 1);
     assert_eq!(worker.get("/api/stats")["database"]["sessions"], 1);
     assert_eq!(worker.prompt("content-2"), id + 1);
+}
+
+// --- quirks that concern processes ---------------------------------------------------------------------------------------------
+
+#[test]
+fn gentle_worker_goes_one_step_and_then_lets_go() {
+    for (quirk, signal) in [
+        ("term-only", SIGTERM),
+        ("interrupt-only", Signal::SIGINT as i32),
+    ] {
+        let mut claudes = Claudes::all(Behaviour {
+            ignore: vec![Ignore::Eof, Ignore::Sigterm, Ignore::Sigint],
+            ..fast()
+        });
+        let mut worker = Worker::start(
+            &claudes,
+            &[
+                "--cleanup=tracked",
+                "--shutdown=enumerate",
+                "--kill-after=100ms",
+                "--quirks",
+                quirk,
+            ],
+        );
+        let id = worked_session(&worker, &mut claudes, "content-1", 0);
+        worker.complete(id);
+        claudes.until("it hears of it", |seen| seen.signals(0) == [signal]);
+        worker.stop();
+        claudes.until("and of the shutdown", |seen| {
+            seen.saw_eof(0) && seen.signals(0) == [signal; 2]
+        });
+        assert!(!claudes.so_far().is_gone(0));
+    }
+}
+
+#[test]
+fn next_worker_ends_what_its_forerunner_started_when_that_session_ends() {
+    let mut claudes = Claudes::all(Behaviour {
+        ignore: vec![Ignore::Eof],
+        ..fast()
+    });
+    let quirk = ["--quirks", "readopts-children"];
+    let mut worker = Worker::start(&claudes, &quirk);
+    let first = worked_session(&worker, &mut claudes, "content-1", 0);
+    worked_session(&worker, &mut claudes, "content-2", 1);
+    worker.signal(Signal::SIGKILL);
+    worker.wait();
+    claudes.until("both stay", |seen| seen.saw_eof(0) && seen.saw_eof(1));
+
+    let worker = Worker::start_on(Arc::clone(&worker.data), &claudes, &quirk);
+    worker.complete(first);
+    claudes.until("the first is ended", |seen| seen.is_gone(0));
+    let sender = claudes.seen.says(0).find_map(|said| match said.say {
+        Say::SawSignal { sender, .. } => Some(sender),
+        _ => None,
+    });
+    assert_eq!(sender, Some(worker.pid()));
+    assert_eq!(claudes.seen.signals(1), [0; 0], "that session goes on");
+}
+
+#[test]
+fn silent_claude_is_replaced_and_idle_one_is_not() {
+    let mut claudes = Claudes::behaving(|child| Behaviour {
+        silent: child == 1,
+        at_turn: 2,
+        ignore: vec![Ignore::Eof],
+        ..slow(20)
+    });
+    let flags = ["--quirks=replaces-silent", "--kill-after=1s"];
+    let worker = Worker::start(&claudes, &flags);
+    worked_session(&worker, &mut claudes, "idle", 0);
+    worker.prompt("silent");
+    worker.observe("silent", "lhm-1-2-o1z");
+    claudes.until("another one answers", |seen| {
+        seen.turns(2, TurnKind::Observation) == 1 && seen.saw_eof(1)
+    });
+    assert_eq!(claudes.seen.signals(1), [0; 0], "it is forgotten");
+    // The idle one has been silent for longer than that.
+    worker.observe("idle", "lhm-1-1-o2z");
+    claudes.until("it still serves", |seen| {
+        seen.turns(0, TurnKind::Observation) == 2
+    });
+    assert!(!claudes.seen.saw_eof(0));
 }
 
 #[test]

@@ -24,9 +24,13 @@ fn run(behaviour: Behaviour) -> Run {
 }
 
 fn run_with(behaviour: Behaviour, options: &[&str]) -> Run {
+    run_only(behaviour, &[&STREAMING, options].concat())
+}
+
+fn run_only(behaviour: Behaviour, arguments: &[&str]) -> Run {
     let place = Place::new();
     let harness = place.harness(behaviour);
-    let fake = Fake::start(&mut place.command(&[&STREAMING, options].concat()));
+    let fake = Fake::start(&mut place.command(arguments));
     Run {
         harness,
         fake,
@@ -248,6 +252,7 @@ fn check_kinship(leave: Leave, parent: u32, child: u32) {
             (parent, group, session)
         ),
         Leave::Session => assert_eq!((its_parent, its_group, its_session), (parent, child, child)),
+        Leave::Zombie => unreachable!("it has ended"),
         Leave::Daemon => {
             assert_ne!(its_parent, parent);
             assert_ne!(its_session, session);
@@ -267,6 +272,73 @@ fn check_kinship(leave: Leave, parent: u32, child: u32) {
         command.ends_with("/claude\0") && command.matches('\0').count() == 1,
         "{command:?}"
     );
+}
+
+#[test]
+fn a_zombie_is_left_unwaited_for_while_turns_go_on() {
+    let mut run = run(Behaviour {
+        leave: Some(Leave::Zombie),
+        ..quick()
+    });
+    run.fake.tell(user("session-1", "one"));
+    run.fake.read_to("result/success");
+    let pid = run.did("leave = zombie").expect("a pid");
+    let (number, session) = run.hello_of(Role::Grandchild, pid);
+    assert_eq!(session.as_deref(), Some("session-1"));
+    run.harness.expect_end(number);
+    // Its parent has heard of its end by the next turn, and leaves it where it is.
+    run.fake.tell(user("session-1", "two"));
+    run.fake.read_to("result/success");
+    assert!(is_in_process_table(pid));
+    run.fake.close_stdin();
+    assert_eq!(run.fake.exit_code(), 0);
+}
+
+#[test]
+fn a_short_question_can_hang_until_a_signal() {
+    let mut run = run_only(
+        Behaviour {
+            hang: Some(Hang::Probe),
+            ..quick()
+        },
+        &["--version"],
+    );
+    run.did("hang = probe");
+    run.fake.signal(libc::SIGTERM);
+    assert_eq!(run.fake.rest(), [] as [Value; 0]);
+    assert_eq!(run.fake.exit_code(), 143);
+}
+
+#[test]
+fn a_conversation_does_not_hang_where_a_question_does() {
+    let mut run = run(Behaviour {
+        hang: Some(Hang::Probe),
+        ..quick()
+    });
+    run.fake.tell(user("session-1", "one"));
+    run.fake.read_to("result/success");
+    run.fake.close_stdin();
+    assert_eq!(run.fake.exit_code(), 0);
+}
+
+#[test]
+fn a_helper_stays_until_it_is_ended_or_ends_at_once() {
+    let mut run = run_only(quick(), &["mcp", "serve"]);
+    let pid = run.fake.pid();
+    run.hello_of(Role::Helper, pid);
+    // The end of its stdin is nothing to it.
+    run.fake.close_stdin();
+    run.fake.signal(libc::SIGTERM);
+    run.harness.expect("the signal", |_, say| {
+        matches!(say, Say::SawSignal { ignored: false, .. }).then_some(())
+    });
+    assert_eq!(run.fake.exit_code(), 143);
+
+    let mut run = run_only(quick(), &["mcp", "list"]);
+    let pid = run.fake.pid();
+    run.hello_of(Role::Helper, pid);
+    assert_eq!(run.fake.exit_code(), 0);
+    assert!(matches!(run.goodbye(), Say::Goodbye { why: Why::Done, .. }));
 }
 
 #[test]

@@ -3,9 +3,15 @@
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use fake_claude::quantity::Span;
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as ValueError;
+
+use crate::scenario::Witness;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -40,6 +46,10 @@ pub enum Command {
     Run(RunArguments),
     /// Reproduces a known issue, then shows the same load with the fix
     Repro(ReproArguments),
+    /// Runs scenarios against several workers or cleanup policies, and puts them into one table
+    Matrix(MatrixArguments),
+    /// Runs every planted defect and clean control, and prints the confusion matrix
+    Gym(GymArguments),
     /// Judges a recording again, with other thresholds if asked
     Judge(JudgeArguments),
     /// Renders the report of a recording again
@@ -92,6 +102,29 @@ pub enum IsolationChoice {
     Namespaces,
     /// A child subreaper in the user's own namespaces
     Fallback,
+}
+
+impl IsolationChoice {
+    /// As it is typed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Namespaces => "namespaces",
+            Self::Fallback => "fallback",
+        }
+    }
+}
+
+/// Which format of a table goes to stdout.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// Tables for people
+    #[default]
+    Human,
+    /// JSON
+    Json,
+    /// Markdown
+    Markdown,
 }
 
 /// What changes a run, whatever command starts it.
@@ -175,6 +208,77 @@ pub struct ReproArguments {
     /// What changes the runs
     #[command(flatten)]
     pub options: RunOptions,
+}
+
+/// `matrix`
+#[derive(Debug, Args)]
+pub struct MatrixArguments {
+    /// Scenario files: the rows. Without any, and without columns, the solutions of #603 are compared
+    #[arg(value_name = "SCENARIO")]
+    pub scenarios: Vec<PathBuf>,
+    /// A worker, as `run` takes it: a column
+    #[arg(long, value_name = "WORKER", num_args = 1..)]
+    pub worker: Vec<String>,
+    /// Cleanup policies of the model, joined by `+`: a column
+    #[arg(long, value_name = "NAME+NAME", num_args = 1.., conflicts_with = "worker")]
+    pub cleanup: Vec<String>,
+    /// Runs only the rows and columns whose names contain one of these words
+    #[arg(long, value_name = "WORD")]
+    pub only: Vec<String>,
+    /// Changes one key of every scenario
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where matrix.json, matrix.md and the runs go; without it the runs are not kept
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Keeps the runs' recordings in the folder of the results
+    #[arg(long, requires = "out")]
+    pub keep: bool,
+    /// How many runs are made at a time [default: two for each core, at most 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// The place of the runs
+    #[arg(long, value_enum, default_value_t)]
+    pub isolation: IsolationChoice,
+    /// What goes to stdout
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+}
+
+/// `gym`
+#[derive(Debug, Args)]
+pub struct GymArguments {
+    /// Where gym.json, gym.md and the runs go; without it nothing is kept
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How often each case is run, each time with another seed; 0 runs none of them
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub seeds: u32,
+    /// How many runs are made at a time [default: two for each core, at most 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// Runs only this case, and others that are named so
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// Switches a witness off in every run: what is still found without it?
+    #[arg(long, value_name = "WITNESS", value_parser = witness())]
+    pub without: Vec<Witness>,
+    /// Runs so many clean sessions as well, in runs of mixed size, while four threads for each core use up the machine
+    #[arg(long, value_name = "SESSIONS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub soundness: Option<u64>,
+    /// The place of the runs
+    #[arg(long, value_enum, default_value_t)]
+    pub isolation: IsolationChoice,
+    /// What goes to stdout
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+}
+
+/// The names of witnesses, as scenario files write them.
+fn witness() -> impl TypedValueParser<Value = Witness> {
+    PossibleValuesParser::new(["reaper", "table", "portable", "control", "cookie"]).try_map(
+        |name| -> Result<Witness, ValueError> { Witness::deserialize(name.into_deserializer()) },
+    )
 }
 
 /// `judge`

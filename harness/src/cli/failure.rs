@@ -54,6 +54,14 @@ impl Failure {
         }
     }
 
+    /// Stopped by the user in the middle of many runs.
+    pub fn interrupted_with(message: impl fmt::Display) -> Self {
+        Self {
+            message: message.to_string(),
+            code: ExitCode::Interrupted,
+        }
+    }
+
     /// The exit code.
     pub const fn code(&self) -> ExitCode {
         self.code

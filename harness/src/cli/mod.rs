@@ -5,9 +5,12 @@ mod doctor;
 mod exit_code;
 mod explain;
 mod failure;
+mod gym;
 mod install;
 mod judge;
 mod list;
+mod many;
+mod matrix;
 mod output;
 mod plan;
 mod progress;
@@ -44,6 +47,8 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments, quiet),
         Command::Repro(arguments) => repro::repro(&arguments, quiet),
+        Command::Matrix(arguments) => matrix::matrix(&arguments, quiet),
+        Command::Gym(arguments) => gym::gym(&arguments, quiet),
         Command::Judge(arguments) => judge::judge(&arguments),
         Command::Report(arguments) => judge::report(&arguments),
         Command::Install(arguments) => install::install_all(&arguments, quiet),

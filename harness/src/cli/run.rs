@@ -163,7 +163,7 @@ fn render(report: &Report, format: Format) -> Result<String, Failure> {
 }
 
 /// How this terminal is written to.
-fn style() -> Style {
+pub fn style() -> Style {
     let width = comfy_table::Table::new()
         .width()
         .map_or(Style::default().width, usize::from);

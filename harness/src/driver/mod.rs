@@ -4,6 +4,7 @@
 //! facts. Nothing that a worker does is an error here: a time-out, a refused connection and a dead worker are events.
 
 mod drain;
+mod reached;
 mod read_back;
 mod schedule;
 mod session;
@@ -22,6 +23,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 
 pub use drain::{Drain, drained};
+pub use reached::{Moment, Reached};
 pub use read_back::{ReadBack, read_back};
 pub use schedule::{Schedule, SessionPlan, Step};
 
@@ -46,6 +48,8 @@ pub struct Driver {
     pub cwd: PathBuf,
     /// How long a request may take.
     pub request_timeout: Span,
+    /// Tells of the step at which sessions end, where the load names one.
+    reached: Option<Reached>,
     emitter: Emitter,
 }
 
@@ -67,7 +71,16 @@ impl Driver {
             life,
             cwd,
             request_timeout,
+            reached: None,
             emitter: emitter.of(Source::Driver),
+        }
+    }
+
+    /// The same with somebody who tells when a session reaches the step at which it ends.
+    pub fn told_by(self, reached: Reached) -> Self {
+        Self {
+            reached: Some(reached),
+            ..self
         }
     }
 

@@ -126,6 +126,11 @@ impl Schedule {
         self.mixes[index as usize]
     }
 
+    /// The number of a session, from 1, by its id.
+    pub fn number_of(&self, session: &str) -> Option<u32> {
+        self.numbers.get(session).map(|index| index + 1)
+    }
+
     /// When the session with this index (from 0) arrives.
     pub fn arrival(&self, index: u32) -> Span {
         self.arrivals[index as usize]

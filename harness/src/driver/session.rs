@@ -6,11 +6,12 @@
 
 use std::fs;
 
+use fake_claude::quantity::Span;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::{Driver, SessionPlan, Step};
-use crate::scenario::End;
+use super::{Driver, SessionPlan, Step, reached};
+use crate::scenario::{End, Hook};
 use crate::timeline::event::EventKind;
 use crate::units::RunTime;
 use crate::worker::Life;
@@ -37,9 +38,13 @@ pub(super) struct Session<'a> {
     driver: &'a Driver,
     plan: SessionPlan,
     client: Client,
+    /// For requests that are sent twice: hooks that are registered twice are two programs with a connection each.
+    second: Client,
+    /// The hook whose requests are being sent.
+    hook: Hook,
     variables: Variables,
     opened: bool,
-    paused: bool,
+    between_prompts: bool,
     accepted: Vec<String>,
     answered_at: RunTime,
 }
@@ -48,9 +53,11 @@ impl<'a> Session<'a> {
     pub(super) fn new(driver: &'a Driver, plan: SessionPlan) -> Self {
         Self {
             client: Client::new(driver.address),
+            second: Client::new(driver.address),
+            hook: Hook::Open,
             variables: Variables::default(),
             opened: false,
-            paused: false,
+            between_prompts: false,
             accepted: Vec::new(),
             answered_at: driver.now(),
             driver,
@@ -66,7 +73,10 @@ impl<'a> Session<'a> {
                 waiting_for: waiting_for.clone(),
             })
             .await;
-        } else if self.plan.end != End::Abandon && !self.plan.linger.is_zero() {
+        } else if self.plan.end != End::Abandon
+            && !self.plan.linger.is_zero()
+            && self.driver.schedule.load().end_at.is_none()
+        {
             // A worker that is gone has nothing more to do in that time.
             let mut life = self.driver.life.clone();
             let _ = timeout(
@@ -92,27 +102,45 @@ impl<'a> Session<'a> {
         for request in &driver.adapter.open {
             self.plain(request).await?;
         }
+        let mut time_to_end = self.time_to_end();
         for index in 0..self.plan.steps.len() {
             let step = self.plan.steps[index].clone();
             if index > 0 && step.moment == Moment::Prompt {
+                self.hook = Hook::End;
                 self.say_over(&driver.adapter.ends.prompt, Over::Prompt)
                     .await;
             }
-            if !step.pause.is_zero() {
-                sleep(step.pause.into()).await;
+            if is_reached(&mut time_to_end, step.pause).await {
+                return Ok(());
             }
-            if self.paused {
-                self.paused = false;
+            if self.between_prompts {
+                self.between_prompts = false;
                 let session = self.plan.id.clone();
-                self.emit(EventKind::SessionResumed { session }).await;
+                self.emit(EventKind::PromptBegun { session }).await;
             }
             self.step(&step).await?;
+        }
+        if self.plan.end != End::Abandon && time_to_end.is_some() {
+            let mut life = self.driver.life.clone();
+            tokio::select! {
+                _ = is_reached(&mut time_to_end, driver.request_timeout) => {}
+                // A worker that is gone reaches nothing more.
+                _ = life.wait_for(|life| *life == Life::Gone) => {}
+            }
         }
         Ok(())
     }
 
+    /// Ready at the step at which the load wants sessions to end; none where it names no step.
+    fn time_to_end(&self) -> Option<reached::Moment> {
+        let step = self.driver.schedule.load().end_at?;
+        let reached = self.driver.reached.as_ref()?;
+        Some(reached.step(self.plan.number, step))
+    }
+
     async fn step(&mut self, step: &Step) -> Result<(), Stall> {
         self.set_item(step.moment, step.prompt, &step.marker);
+        self.hook = hook_of(step.moment);
         let driver = self.driver;
         for request in driver.adapter.moment(step.moment) {
             if request.work {
@@ -260,7 +288,15 @@ impl<'a> Session<'a> {
         let patience = self.driver.request_timeout.into();
         loop {
             self.there().await?;
-            match self.client.send(request.method, path, body, patience).await {
+            let first = self.client.send(request.method, path, body, patience);
+            let answer = if self.driver.schedule.load().twice.contains(&self.hook) {
+                let second = self.second.send(request.method, path, body, patience);
+                let (first, second) = tokio::join!(first, second);
+                better(request, first, second)
+            } else {
+                first.await
+            };
+            match answer {
                 Err(Failure::Refused) if self.away() => {}
                 outcome => {
                     self.answered_at = self.driver.now();
@@ -270,18 +306,19 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Whether the worker is away for a planned restart.
+    /// Whether the worker is away for a planned restart, or kept from running: what fails now is no reason to give up.
     fn away(&self) -> bool {
-        *self.driver.life.borrow() == Life::Away
+        matches!(*self.driver.life.borrow(), Life::Away | Life::Paused)
     }
 
     /// Waits until the worker is there.
     async fn there(&self) -> Result<(), Failure> {
         let patience = self.driver.request_timeout;
         let mut life = self.driver.life.clone();
-        let settled = life.wait_for(|life| matches!(life, Life::Ready | Life::Gone));
+        // A paused worker takes connections and answers nobody; real users would ask it all the same.
+        let settled = life.wait_for(|life| matches!(life, Life::Ready | Life::Paused | Life::Gone));
         match timeout(patience.into(), settled).await {
-            Ok(Ok(life)) if *life == Life::Ready => Ok(()),
+            Ok(Ok(life)) if *life != Life::Gone => Ok(()),
             Ok(_) => Err(Failure::Broken("the worker is gone".to_owned())),
             Err(_) => Err(Failure::TimedOut(patience)),
         }
@@ -308,6 +345,7 @@ impl<'a> Session<'a> {
     }
 
     async fn end(&mut self, stalled: bool) {
+        self.hook = Hook::End;
         let driver = self.driver;
         let ends = &driver.adapter.ends;
         match (self.plan.end, &ends.complete, &ends.abort, ends.disconnect) {
@@ -380,9 +418,9 @@ impl<'a> Session<'a> {
         match what {
             Over::Session => self.ended_at(self.driver.now()).await,
             Over::Prompt => {
-                self.paused = true;
+                self.between_prompts = true;
                 let session = self.plan.id.clone();
-                self.emit(EventKind::SessionPaused { session }).await;
+                self.emit(EventKind::PromptEnded { session }).await;
             }
         }
     }
@@ -473,6 +511,56 @@ impl<'a> Session<'a> {
 
     async fn emit_at(&self, at: RunTime, event: EventKind) {
         self.driver.emitter.emit_at(at, event).await;
+    }
+}
+
+/// Waits for so long, unless the session reaches the step at which it ends; tells whether it has.
+async fn is_reached(time_to_end: &mut Option<reached::Moment>, pause: Span) -> bool {
+    let wait = async {
+        if !pause.is_zero() {
+            sleep(pause.into()).await;
+        }
+    };
+    match time_to_end {
+        Some(reached) => tokio::select! {
+            biased;
+            () = reached => true,
+            () = wait => false,
+        },
+        None => {
+            wait.await;
+            false
+        }
+    }
+}
+
+const fn hook_of(moment: Moment) -> Hook {
+    match moment {
+        Moment::Prompt => Hook::Prompt,
+        Moment::Observation => Hook::Observation,
+        Moment::Summary => Hook::Summary,
+    }
+}
+
+/// The answer that counts of a request that was sent twice: that the worker takes the work, before that it skips it, before a refusal,
+/// before none. Of two alike it is the first.
+fn better(
+    request: &Request,
+    first: Result<Answer, Failure>,
+    second: Result<Answer, Failure>,
+) -> Result<Answer, Failure> {
+    let rank = |answer: &Result<Answer, Failure>| match answer {
+        Ok(answer) if answer.is_success() && skipped(request, answer).is_none() => 0,
+        Ok(answer) if answer.is_success() => 1,
+        Ok(_) => 2,
+        // Nothing was sent: the other one tells more.
+        Err(Failure::Refused) => 4,
+        Err(_) => 3,
+    };
+    if rank(&second) < rank(&first) {
+        second
+    } else {
+        first
     }
 }
 

@@ -223,8 +223,8 @@ fn brief(event: &EventKind) -> String {
     let short = |item: &str| item.splitn(3, '-').nth(2).unwrap_or(item).to_owned();
     match event {
         EventKind::SessionOpened { .. } => "opened".to_owned(),
-        EventKind::SessionPaused { .. } => "paused".to_owned(),
-        EventKind::SessionResumed { .. } => "resumed".to_owned(),
+        EventKind::PromptEnded { .. } => "prompt ended".to_owned(),
+        EventKind::PromptBegun { .. } => "prompt begun".to_owned(),
         EventKind::SessionEnded { end, .. } => format!("ended {end}"),
         EventKind::EndAnswered { status, .. } => format!("end answered {status:?}"),
         EventKind::SessionStalled { waiting_for, .. } => format!("stalled: {waiting_for}"),
@@ -304,8 +304,8 @@ fn a_prompt_that_another_one_follows_is_ended_where_the_hooks_do_that() {
             "opened",
             "offered 1-o1z",
             "accepted 1-o1z",
-            "paused",
-            "resumed",
+            "prompt ended",
+            "prompt begun",
             "offered 1-o2z",
             "accepted 1-o2z",
             "ended complete",
@@ -324,7 +324,10 @@ fn a_prompt_that_another_one_follows_is_ended_where_the_hooks_do_that() {
         &format!("{TWO_PROMPTS}\"abandon\""),
         "claude-mem-9.1",
     );
-    let told = events.iter().filter(|event| *event == "paused").count();
+    let told = events
+        .iter()
+        .filter(|event| *event == "prompt ended")
+        .count();
     assert_eq!(
         (told, last_step(server.paths().last().unwrap())),
         (1, "observations")
@@ -340,9 +343,11 @@ fn an_end_that_waits_is_said_when_the_answer_holds_what_is_waited_for() {
     );
     let told: Vec<_> = events
         .iter()
-        .filter(|event| ["paused", "resumed", "ended complete"].contains(&event.as_str()))
+        .filter(|event| {
+            ["prompt ended", "prompt begun", "ended complete"].contains(&event.as_str())
+        })
         .collect();
-    assert_eq!(told, ["paused", "resumed", "ended complete"]);
+    assert_eq!(told, ["prompt ended", "prompt begun", "ended complete"]);
     let paths = server.paths();
     let steps: Vec<_> = paths.iter().map(|path| last_step(path)).collect();
     let prompt = [
@@ -381,8 +386,8 @@ fn a_prompt_whose_end_is_not_answered_does_not_stop_the_session() {
     assert_eq!(
         events[3..],
         [
-            "paused",
-            "resumed",
+            "prompt ended",
+            "prompt begun",
             "offered 1-o2z",
             "accepted 1-o2z",
             "ended complete",

@@ -33,6 +33,7 @@ use std::io;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 pub use inner::{Adopted, Command, adopt};
+pub use ordinary::own_program;
 pub use outer::{Inner, InnerEnd, launch};
 pub use tree::{Ended, end_descendants};
 
@@ -114,9 +115,12 @@ impl UserLimits {
         })
     }
 
-    /// Gives the calling process the user's limits again. For use between fork and exec.
+    /// Gives the calling process the user's limits again, and takes away what the inner process may do beyond the user. For use between
+    /// fork and exec.
     pub fn restore(&self) -> io::Result<()> {
         setrlimit(Resource::RLIMIT_NOFILE, self.soft_files, self.hard_files)?;
+        #[cfg(target_os = "linux")]
+        namespaces::keep_nothing();
         Ok(())
     }
 }

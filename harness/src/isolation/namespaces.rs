@@ -78,6 +78,9 @@ impl fmt::Display for Walls {
     }
 }
 
+/// The number of CAP_CHECKPOINT_RESTORE, see capabilities(7).
+const CHECKPOINT_RESTORE: usize = 40;
+
 /// Where a child that is being set up can fail. The number travels from the child to the parent.
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
@@ -291,6 +294,9 @@ unsafe fn set_up(
                 return (Step::Proc, errno());
             }
         }
+        if walls.user && walls.pid {
+            keep_giving_out_pids();
+        }
         match becoming {
             Become::Nothing => libc::_exit(0),
             Become::Inner(files) => {
@@ -303,6 +309,67 @@ unsafe fn set_up(
                 (Step::Exec, errno())
             }
         }
+    }
+}
+
+/// Lets the capability to choose the next pid survive the exec of an ordinary user, which takes away all that are not ambient. Where the
+/// kernel does not know it (before 5.9) there is nothing to keep, and a run that needs it says so.
+///
+/// # Safety
+/// Makes system calls only, and may be called between clone and exec.
+unsafe fn keep_giving_out_pids() {
+    // The structs of capget(2), version 3: permitted, inheritable and effective sets in two halves of 32 bits each.
+    #[repr(C)]
+    struct Header {
+        version: u32,
+        pid: i32,
+    }
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Half {
+        effective: u32,
+        permitted: u32,
+        inheritable: u32,
+    }
+    let mut header = Header {
+        version: 0x2008_0522,
+        pid: 0,
+    };
+    let none = Half {
+        effective: 0,
+        permitted: 0,
+        inheritable: 0,
+    };
+    let mut sets = [none; 2];
+    // SAFETY: plain system calls, with pointers to structs of the version that is named, which live on this stack.
+    unsafe {
+        if libc::syscall(libc::SYS_capget, &raw mut header, sets.as_mut_ptr()) != 0 {
+            return;
+        }
+        sets[CHECKPOINT_RESTORE / 32].inheritable |= 1 << (CHECKPOINT_RESTORE % 32);
+        if libc::syscall(libc::SYS_capset, &raw mut header, sets.as_ptr()) == 0 {
+            libc::prctl(
+                libc::PR_CAP_AMBIENT,
+                libc::PR_CAP_AMBIENT_RAISE,
+                CHECKPOINT_RESTORE as libc::c_ulong,
+                0,
+                0,
+            );
+        }
+    }
+}
+
+/// Takes from the calling process what [`keep_giving_out_pids`] kept, as far as its children could inherit it.
+pub(super) fn keep_nothing() {
+    // SAFETY: plain system call without pointers. A kernel that does not know it has nothing to take away.
+    unsafe {
+        libc::prctl(
+            libc::PR_CAP_AMBIENT,
+            libc::PR_CAP_AMBIENT_CLEAR_ALL,
+            0,
+            0,
+            0,
+        );
     }
 }
 

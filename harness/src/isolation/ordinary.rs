@@ -36,7 +36,7 @@ pub(super) fn keep_open(fd: i32) -> io::Result<()> {
 }
 
 /// The program that is running now. On Linux by the kernel's own link, which holds even when the file was replaced meanwhile.
-fn own_program() -> io::Result<PathBuf> {
+pub fn own_program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") {
         Ok(PathBuf::from("/proc/self/exe"))
     } else {

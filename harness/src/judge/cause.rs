@@ -27,6 +27,8 @@ pub enum Cause {
         signal: Option<i32>,
         /// By whom.
         by: Sender,
+        /// Whether its session was open at that moment, or over.
+        open: bool,
         /// Whether it had work under way.
         working: bool,
     },
@@ -62,6 +64,15 @@ pub enum Told {
         /// Who sent it.
         by: Sender,
     },
+    /// No signal reached it before it was overdue, and this one did after that, while the run still left the worker alone.
+    TooLate {
+        /// The signal.
+        signal: i32,
+        /// Who sent it.
+        by: Sender,
+    },
+    /// No signal reached it before it was overdue, and after that it died without a word, while the run still left the worker alone.
+    KilledTooLate,
     /// It does not report signals, so nobody knows.
     Unseen,
 }
@@ -75,8 +86,10 @@ pub enum Stdin {
     HeldBySibling,
     /// Somebody else holds it.
     HeldByStranger,
-    /// It ended, the process saw that, and stayed.
+    /// It ended in time, the process saw that, and stayed.
     EndedAndSeen,
+    /// It ended only after the process was overdue, while the run still left the worker alone.
+    ClosedTooLate,
     /// Nobody holds it, and the process has not noticed.
     EndedUnseen,
     /// It has not ended, but who holds it is not known.
@@ -85,10 +98,19 @@ pub enum Stdin {
     Unknown,
 }
 
-/// What sets a leaked process apart from a plain child of the worker.
+/// What sets a leaked process apart from a plain child of the worker: whom it comes from, and whether it moved away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lineage {
-    /// It is one.
+pub struct Lineage {
+    /// What became of those it comes from.
+    pub relation: Relation,
+    /// Whether it set itself apart.
+    pub apart: Apart,
+}
+
+/// What became of those that a leaked process comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// The worker started it, and nothing is to be said about it.
     Plain,
     /// Its wrapper was ended, and it was not.
     WrapperEnded,
@@ -96,10 +118,21 @@ pub enum Lineage {
     StarterEnded,
     /// Another process of its session started it, and lives too.
     StarterLives,
-    /// It moved into a session of its own, where signals to the group miss it.
+    /// A later primary of its session was started before it was overdue.
+    Replaced,
+    /// The worker that started it is gone; a later one was started.
+    WorkerGone,
+}
+
+/// Whether a process set itself apart from the one that started it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apart {
+    /// It did not.
+    No,
+    /// It is a daemon: the process between it and its starter made a session and ended.
+    DoubleFork,
+    /// It moved into a process session of its own, where signals to the group miss it.
     OwnSession,
-    /// The worker that started it is gone; a later one runs.
-    WorkerRestarted,
 }
 
 /// Who sent a signal.
@@ -142,12 +175,21 @@ impl fmt::Display for Cause {
             Self::Killed {
                 signal,
                 by,
+                open,
                 working,
             } => {
                 match signal {
-                    Some(signal) => write!(f, "ended by {} from {by}", SignalName(signal))?,
-                    None => write!(f, "killed, {by}")?,
+                    // Whether the number is known depends on the kernel and on who was watching; the sender is what counts.
+                    Some(signal) if by != Sender::Unknown => {
+                        write!(f, "ended by {} from {by}", SignalName(signal))?;
+                    }
+                    _ => write!(f, "killed, {by},")?,
                 }
+                f.write_str(if open {
+                    " while its session was open"
+                } else {
+                    " after its session's end"
+                })?;
                 if working {
                     f.write_str(", with work under way")?;
                 }
@@ -179,6 +221,10 @@ impl fmt::Display for Told {
             Self::Slow { signal, by } => {
                 write!(f, "still there after {} from {by}", SignalName(signal))
             }
+            Self::TooLate { signal, by } => {
+                write!(f, "signalled too late: {} from {by}", SignalName(signal))
+            }
+            Self::KilledTooLate => f.write_str("killed too late, sender unknown"),
             Self::Unseen => f.write_str("signals unknown"),
         }
     }
@@ -191,6 +237,7 @@ impl fmt::Display for Stdin {
             Self::HeldBySibling => "stdin still held open by a sibling that inherited it",
             Self::HeldByStranger => "stdin still held open by a process outside of the run",
             Self::EndedAndSeen => "stayed after its stdin had ended",
+            Self::ClosedTooLate => "its stdin was closed too late",
             Self::EndedUnseen => "stdin closed, which it has not noticed",
             Self::OpenByUnknown => "stdin still open, holder unknown",
             Self::Unknown => "stdin unknown",
@@ -200,13 +247,18 @@ impl fmt::Display for Stdin {
 
 impl fmt::Display for Lineage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain => "",
-            Self::WrapperEnded => "its wrapper was ended and it was not, ",
-            Self::StarterEnded => "the process that started it was ended and it was not, ",
-            Self::StarterLives => "started by a process that still lives, ",
-            Self::OwnSession => "in a process session of its own, ",
-            Self::WorkerRestarted => "left by a worker that is gone, ",
+        f.write_str(match self.relation {
+            Relation::Plain => "",
+            Relation::WrapperEnded => "its wrapper was ended and it was not, ",
+            Relation::StarterEnded => "the process that started it was ended and it was not, ",
+            Relation::StarterLives => "started by a process that still lives, ",
+            Relation::Replaced => "replaced by a later claude of its session, ",
+            Relation::WorkerGone => "left by a worker that is gone, ",
+        })?;
+        f.write_str(match self.apart {
+            Apart::No => "",
+            Apart::DoubleFork => "daemonized by a double fork, ",
+            Apart::OwnSession => "in a process session of its own, ",
         })
     }
 }

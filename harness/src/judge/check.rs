@@ -4,6 +4,7 @@ use fake_claude::quantity::Span;
 
 use super::finding::rule_name;
 use super::{Expectations, Judge, Judgement};
+use crate::timeline::event::Event;
 use crate::timeline::notation::events;
 
 /// Judges a history with graces of one second.
@@ -13,13 +14,27 @@ pub(super) fn judge(history: &str) -> Judgement {
 
 /// The same, with other expectations.
 pub(super) fn judge_with(history: &str, change: impl FnOnce(&mut Expectations)) -> Judgement {
+    let mut expectations = in_a_second();
+    change(&mut expectations);
+    judge_events(&expectations, events(history))
+}
+
+/// Nothing that leaks is expected, with graces of one second.
+pub(super) fn in_a_second() -> Expectations {
     let mut expectations = Expectations::default();
     for grace in expectations.graces.values_mut() {
         *grace = Span::from_secs(1);
     }
-    change(&mut expectations);
-    let mut judge = Judge::new(&expectations);
-    for event in events(history) {
+    expectations
+}
+
+/// Judges events.
+pub(super) fn judge_events(
+    expectations: &Expectations,
+    events: impl IntoIterator<Item = Event>,
+) -> Judgement {
+    let mut judge = Judge::new(expectations);
+    for event in events {
         judge.see(&event);
     }
     judge.finish()

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::coverage::untold;
 use crate::timeline::event::Source;
 use crate::units::Count;
 
@@ -26,30 +27,42 @@ pub enum Unsure {
     NoSession,
 }
 
+impl Unsure {
+    /// Why, in words that are the same in every run.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::GraceNotCovered => "the worker was stopped before the grace was over",
+            Self::ResidueNotCovered => {
+                "the recording ends before the time after the worker's stop was over"
+            }
+            Self::SessionOpen => "its session had not ended when the recording did",
+            Self::CutOff => "the recording was cut off",
+            Self::Interrupted => "the run was interrupted",
+            Self::SessionUnknown => {
+                "it was ended while sessions were open, and it never said which one it served"
+            }
+            Self::EndUnseen => "the control socket had failed, so nobody saw how it ended",
+            Self::NoSession => "no session is known to which it could be held",
+        }
+    }
+
+    /// What would decide it.
+    const fn knob(self) -> &'static str {
+        match self {
+            Self::GraceNotCovered => "a shorter `[expect] grace` or a longer `[run] timeout`",
+            Self::ResidueNotCovered => "a shorter `[expect] residue_grace`",
+            Self::SessionOpen => "a longer `[run] timeout`",
+            Self::CutOff | Self::Interrupted => "a complete run",
+            Self::SessionUnknown => "`[load] concurrency = 1`",
+            Self::EndUnseen => "another run",
+            Self::NoSession => "a scenario",
+        }
+    }
+}
+
 impl fmt::Display for Unsure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::GraceNotCovered => {
-                "the worker was stopped before the grace was over; a shorter `[expect] grace` or a longer `[run] timeout` would decide it"
-            }
-            Self::ResidueNotCovered => {
-                "the recording ends before the time after the worker's stop was over; a shorter `[expect] residue_grace` would decide it"
-            }
-            Self::SessionOpen => {
-                "its session had not ended when the recording did; a longer `[run] timeout` would decide it"
-            }
-            Self::CutOff => "the recording was cut off; a complete run would decide it",
-            Self::Interrupted => "the run was interrupted; a complete run would decide it",
-            Self::SessionUnknown => {
-                "it was ended while sessions were open, and it never said which one it served; `[load] concurrency = 1` would decide it"
-            }
-            Self::EndUnseen => {
-                "the control socket had failed, so nobody saw how it ended; another run would decide it"
-            }
-            Self::NoSession => {
-                "no session is known to which it could be held; a scenario would decide it"
-            }
-        })
+        write!(f, "{}; {} would decide it", self.words(), self.knob())
     }
 }
 
@@ -82,6 +95,11 @@ pub enum Doubt {
         witness: Source,
         /// Why.
         reason: String,
+    },
+    /// A witness was switched off on whom the verdict rests.
+    WitnessMissing {
+        /// Which.
+        witness: Source,
     },
     /// The fate of some processes is undecided.
     Undecided {
@@ -134,8 +152,15 @@ impl fmt::Display for Doubt {
             ),
             Self::WitnessFailed { witness, reason } => write!(
                 f,
-                "a witness failed ({}: {reason}); another run would decide it",
-                witness_name(*witness)
+                "a witness failed ({}: {reason}), so {}; another run would decide it",
+                witness_name(*witness),
+                untold(*witness)
+            ),
+            Self::WitnessMissing { witness } => write!(
+                f,
+                "the {} was switched off, so {}; a shorter list in `[run] without` would decide it",
+                witness_name(*witness),
+                untold(*witness)
             ),
             Self::Undecided { count, why } => {
                 write!(

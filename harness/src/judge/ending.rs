@@ -23,6 +23,7 @@ pub(super) enum Ending {
     Killed {
         signal: Option<i32>,
         by: Sender,
+        open: bool,
         working: bool,
     },
     /// Its stdin was closed, and it left work unfinished.
@@ -170,11 +171,13 @@ impl Census {
         let killed = |at: RunTime, signal: Option<i32>| {
             let heard = heard.filter(|heard| signal.is_none_or(|signal| signal == heard.signal));
             let by = heard.map_or(Sender::Unknown, |heard| self.sender(facts, life, *heard));
+            let at = heard.map_or(at, |heard| heard.at);
             (
-                heard.map_or(at, |heard| heard.at),
+                at,
                 Ending::Killed {
                     signal: heard.map(|heard| heard.signal).or(signal),
                     by,
+                    open: self.was_open(facts, session, at),
                     working: owes,
                 },
             )
@@ -217,8 +220,7 @@ impl Census {
     ) -> Ending {
         let ended = session.and_then(|key| facts.sessions.get(key).ended);
         let given_up = ended.is_some_and(|ended| ended.end == End::Abort && ended.at <= at);
-        let open = self.was_open(facts, session, at);
-        let paused = session.is_some_and(|key| facts.sessions.get(key).paused_at(at));
+        let between = session.is_some_and(|key| facts.sessions.get(key).between_prompts_at(at));
         match ending {
             Ending::ByItself { .. } if owes && !given_up => ending,
             Ending::ByItself { .. } => Ending::Fine,
@@ -230,13 +232,13 @@ impl Census {
                 Ending::Fine
             }
             Ending::StdinClosed if owes && !given_up => ending,
-            Ending::Killed { by, .. } => {
+            Ending::Killed { by, open, .. } => {
                 let starter_did = by == Sender::Starter && role != Role::Primary;
                 let starter_gone = role == Role::Grandchild && self.starter_ended_by(life, at);
                 // One that hangs for ever, as it was told to, is not ended before its time.
                 if starter_did || starter_gone || life.hangs {
                     Ending::Fine
-                } else if open || (owes && !given_up && (paused || ended.is_some())) {
+                } else if open || (owes && !given_up && (between || ended.is_some())) {
                     ending
                 } else if session.is_none() && facts.sessions.any_open_at(at) {
                     Ending::Unsure(Unsure::SessionUnknown)
@@ -251,7 +253,7 @@ impl Census {
     fn was_open(&self, facts: &Facts, session: Option<SessionKey>, at: RunTime) -> bool {
         session.is_some_and(|key| {
             let session = facts.sessions.get(key);
-            session.open_at(at) && !session.paused_at(at)
+            session.open_at(at) && !session.between_prompts_at(at)
         })
     }
 
@@ -314,7 +316,7 @@ mod tests {
     fn between_two_prompts_an_idle_process_may_be_ended_and_a_working_one_may_not() {
         let killed = |owed: &str| {
             format!(
-                "1.9s pause s1; 2s signal 10 15 from 5; 2.1s bye 10 signal{owed}; {}; 2.5s resume s1",
+                "1.9s prompt-end s1; 2s signal 10 15 from 5; 2.1s bye 10 signal{owed}; {}; 2.5s prompt-begin s1",
                 dies("2.2s")
             )
         };
@@ -322,13 +324,13 @@ mod tests {
         check(&history(&killed(" owed 1")), "fail killed_early=1 lost=1");
         // Before and after, the session is in use.
         for moment in [
-            "1.7s pause s1; 1.8s resume s1; 2s signal 10 15 from 5",
-            "2s signal 10 15 from 5; 2.15s pause s1",
+            "1.7s prompt-end s1; 1.8s prompt-begin s1; 2s signal 10 15 from 5",
+            "2s signal 10 15 from 5; 2.15s prompt-end s1",
         ] {
             let middle = format!("{ANSWER}; {moment}; 2.1s bye 10 signal; {}", dies("2.2s"));
             let sorted = middle.replace(
-                "2.15s pause s1; 2.1s bye 10 signal",
-                "2.1s bye 10 signal; 2.15s pause s1",
+                "2.15s prompt-end s1; 2.1s bye 10 signal",
+                "2.1s bye 10 signal; 2.15s prompt-end s1",
             );
             check(&history(&sorted), "fail killed_early=1");
         }

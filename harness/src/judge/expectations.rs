@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fake_claude::control::Role;
 use fake_claude::quantity::{Rate, Span};
 
-use crate::scenario::{Counts, End, Expect, Limits, Scenario, Survivor, Verdict};
+use crate::scenario::{Counts, End, Expect, ExpectedCause, Limits, Scenario, Survivor, Verdict};
 
 /// The least grace that a time scale leaves: below it the machine's own delays would be judged.
 const LEAST_SCALED_GRACE: Span = Span::from_secs(1);
@@ -19,6 +19,8 @@ pub struct Expectations {
     pub verdict: Verdict,
     /// Exact counts of what is to be found.
     pub findings: Option<Counts>,
+    /// What is to be found, with its cause.
+    pub causes: Vec<ExpectedCause>,
     /// How long a process may live after its session's end, by the kind of end.
     pub graces: BTreeMap<End, Span>,
     /// How long a process may live after the worker has stopped.
@@ -47,6 +49,7 @@ impl Default for Expectations {
         Self {
             verdict: Verdict::Pass,
             findings: None,
+            causes: Vec::new(),
             graces: graces(&Expect::default(), 1.0),
             residue_grace: Expect::default().residue_grace,
             survivors: Vec::new(),
@@ -68,6 +71,7 @@ impl Expectations {
         Self {
             verdict: scenario.expect.verdict,
             findings: scenario.expect.findings.clone(),
+            causes: scenario.expect.causes.clone(),
             graces: graces(&scenario.expect, scale),
             residue_grace: scaled(
                 scenario.expect.residue_grace,

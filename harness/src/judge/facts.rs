@@ -2,10 +2,14 @@
 
 use fake_claude::quantity::Span;
 
+use super::coverage::WITNESSES;
 use super::expectations::Expectations;
+use super::life::Life;
 use super::moments::Moments;
+use super::pauses::Pauses;
 use super::sessions::{SessionKey, Sessions};
 use super::workers::Workers;
+use crate::process::ProcessIdentity;
 use crate::timeline::event::{RunFacts, Source};
 use crate::units::RunTime;
 
@@ -22,6 +26,7 @@ pub(super) struct Facts {
     pub run: Option<RunFacts>,
     pub workers: Workers,
     pub sessions: Sessions,
+    pub pauses: Pauses,
     pub moments: Moments,
     /// The latest moment of any event.
     pub horizon: RunTime,
@@ -30,6 +35,12 @@ pub(super) struct Facts {
     pub ended: u32,
     pub load_finished: Option<RunTime>,
     pub drained: Option<(RunTime, bool)>,
+    /// The latest statement of any fake until the run had drained.
+    pub last_word: RunTime,
+    /// Whether any fake said something after that and before the worker was stopped: it had been at work.
+    pub spoke_on: bool,
+    /// What lived when the run had drained, if all had come to rest by then.
+    pub rest: Option<Rest>,
     pub grace_passed: Option<(RunTime, u64)>,
     pub residue_passed: Option<(RunTime, u64)>,
     pub interrupted: Option<RunTime>,
@@ -45,12 +56,16 @@ impl Facts {
             run: None,
             workers: Workers::default(),
             sessions: Sessions::default(),
+            pauses: Pauses::default(),
             moments: Moments::default(),
             horizon: RunTime::START,
             opened: 0,
             ended: 0,
             load_finished: None,
             drained: None,
+            last_word: RunTime::START,
+            spoke_on: false,
+            rest: None,
             grace_passed: None,
             residue_passed: None,
             interrupted: None,
@@ -70,10 +85,28 @@ impl Facts {
         Span::from_nanos(tick.as_nanos().saturating_mul(2)).max(LEAST_HOLD)
     }
 
-    /// The lag that extends a grace: the worst lateness of a sample meanwhile, but never more than the grace again.
+    /// The lag that extends a grace: the worst lateness of a sample meanwhile, but never more than the grace again; and the time for
+    /// which the harness held the worker up.
     pub fn lag(&self, from: RunTime, grace: Span) -> Span {
+        self.lag_of(None, from, grace)
+    }
+
+    /// The same for a process that the harness may have held up itself.
+    pub fn lag_of(&self, who: Option<ProcessIdentity>, from: RunTime, grace: Span) -> Span {
         let worst = self.moments.worst_lag(from, from + grace + grace);
-        worst.min(grace)
+        let held_up = self.held_up(who, from, grace);
+        Span::from_nanos(
+            worst
+                .min(grace)
+                .as_nanos()
+                .saturating_add(held_up.as_nanos()),
+        )
+    }
+
+    /// For how long the harness kept the worker, or this process, from what is due a grace after a moment.
+    pub fn held_up(&self, who: Option<ProcessIdentity>, from: RunTime, grace: Span) -> Span {
+        let counts = |process| self.workers.includes(process) || who == Some(process);
+        self.pauses.delay(counts, from, grace, self.horizon)
     }
 
     /// Whether a witness had failed by a moment.
@@ -89,6 +122,21 @@ impl Facts {
             Some(run) if !run.witnesses.is_empty() => run.witnesses.contains(&witness),
             _ => matches!(witness, Source::Table | Source::Control | Source::Reaper),
         }
+    }
+
+    /// The usual witnesses that were switched off. A recording that does not say which were on is taken to have had them.
+    pub fn missing_witnesses(&self) -> impl Iterator<Item = Source> {
+        let named = self.run.as_ref().filter(|run| !run.witnesses.is_empty());
+        let missing = named.map(|run| {
+            let absent = |witness: &Source| !run.witnesses.contains(witness);
+            WITNESSES.into_iter().filter(absent)
+        });
+        missing.into_iter().flatten()
+    }
+
+    /// Whether a witness was switched on and never failed.
+    pub fn watched_throughout(&self, witness: Source) -> bool {
+        self.watches(witness) && !self.had_failed(witness, RunTime::NEVER)
     }
 
     /// Which process table counts: the system's own, or the portable one where there is no other.
@@ -119,10 +167,35 @@ impl Facts {
         })
     }
 
+    /// When the run itself began to end a process, or the worker for the last time: what happens from then on is its doing.
+    pub fn runs_own_end(&self, life: &Life) -> RunTime {
+        [self.final_stop(), life.harness_signal, self.interrupted]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(RunTime::NEVER)
+    }
+
+    /// A fake said something at a moment.
+    pub fn spoken(&mut self, at: RunTime) {
+        if self.drained.is_none_or(|(drained, _)| at <= drained) {
+            self.last_word = self.last_word.max(at);
+        } else {
+            self.spoke_on |= self.final_stop().is_none_or(|stop| at < stop);
+        }
+    }
+
     /// When the worker that was started last began to go away. Whether that was its last stop is certain only at the end.
     pub fn final_stop(&self) -> Option<RunTime> {
         self.workers.final_stop()
     }
+}
+
+/// All had come to rest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rest {
+    /// Whether any primary lived then.
+    pub primary_lived: bool,
 }
 
 /// When an obligation is due.

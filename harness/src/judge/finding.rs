@@ -14,6 +14,9 @@ const NAMED: usize = 10;
 /// How many groups are kept for each rule; what has no group of its own joins the last one.
 const GROUPS: usize = 100;
 
+/// What the group is called that takes those for which there is no group left.
+const OTHER_SHAPES: &str = "other shapes";
+
 /// A group of findings of one shape.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -80,7 +83,7 @@ pub(super) struct Found {
     pub rule: Bin,
     /// Whom it concerns.
     pub subject: String,
-    /// The shape behind the rule's name: role, cause, end, program.
+    /// The shape behind the rule's name: whom it concerns, why, and what else parts one group from another.
     pub shape: String,
     pub cause: String,
     pub blames: bool,
@@ -118,8 +121,14 @@ impl Findings {
             .filter(|(rule, _)| *rule == found.rule)
             .count()
             >= GROUPS;
+        let mut found = found;
         if full && !self.groups.contains_key(&(found.rule, signature.clone())) {
-            signature = format!("{}: other shapes", rule_name(found.rule));
+            OTHER_SHAPES.clone_into(&mut found.cause);
+            signature = format!(
+                "{}: {} {OTHER_SHAPES}",
+                rule_name(found.rule),
+                found.subject
+            );
         }
         let group = self
             .groups

@@ -64,6 +64,8 @@ pub(super) struct Broken {
 pub(super) struct StarterEnd {
     pub died: Option<RunTime>,
     pub told: Option<RunTime>,
+    /// The process session that it was in.
+    pub sid: Option<u32>,
 }
 
 /// One process.
@@ -114,6 +116,8 @@ pub(super) struct Life {
     pub dies: bool,
     /// A misbehaviour that makes it hang, carried out.
     pub hangs: bool,
+    /// Whether its present turn ends without any result, as told.
+    pub silent: bool,
     /// Markers that it read and has not answered.
     pub owed: BTreeSet<String>,
     /// Whether it ever said what it read.
@@ -162,6 +166,7 @@ impl Life {
             heard: Vec::new(),
             dies: false,
             hangs: false,
+            silent: false,
             owed: BTreeSet::new(),
             said_work: false,
             next_look: None,

@@ -16,6 +16,9 @@
 //! one; the starter's own word about a child beats the parent that the table showed. A wrapper reads nothing, so it has the session of
 //! its payload. A process that nobody can attribute is held to the end of the last session, once the load is over.
 //!
+//! *Paused.* While the harness itself keeps a worker from running, nothing is due: every grace is longer by that time, and requests that
+//! stay unanswered then do not speak against it. A process that the harness paused has that much more time for itself.
+//!
 //! *Overdue.* A process is due at its session's end, or its own first sighting where that is later, plus grace, plus the worst lateness
 //! of a sample meanwhile (at most the grace again). It is overdue only when a sample or its own word after that shows it alive. The
 //! run's statement that every grace has passed proves it as well, unless the process goes before the worker is asked to stop. A death
@@ -38,6 +41,14 @@
 //! exit code was killed, sender unknown. Not counted are: what the harness signalled; the end of a process whose own worker was on its
 //! way out; a grandchild whose starter was ended first, or did it; a process that had been told to hang for ever.
 //!
+//! *Cause of a leak.* What was done to a process until the moment that proves it overdue tells how it was told to go. Where no signal
+//! reached it until then, the first one after that, or else a death without a word, came too late; so did the end of its stdin. What
+//! comes with the run's own end (the worker's last stop, a signal of the harness, an interruption) or with the exit of its worker is no
+//! evidence. Replaced is a primary when another one of its session was first seen between its own first sighting and that moment; that
+//! its worker is gone explains more and comes first. A grandchild is a daemon when its process session is neither its own nor its
+//! starter's. Nothing is said of the stdin of grandchildren and probes, which nobody ends by closing it; and once a worker has exited it
+//! holds nobody's. A cause names no number, so that a signature is the same in every run; numbers are in the evidence.
+//!
 //! *Crashed.* It ended by itself and owed work. A planned crash fills the bin and does not fail the run.
 //!
 //! *Owed work.* Markers that it read and has not answered, as far as they are work items that the driver has not given up.
@@ -46,9 +57,22 @@
 //!
 //! *Work.* Evidence of an answer beats what the worker said. Answered: one good turn of the item's own kind held it, and it is in the
 //! store where all of its kind could be read back. Duplicated: more than one such turn, or more records than turns that held it. Not
-//! stored although it could be read: lost. Kept on disk, or in or behind a live claude with work under way: pending; in the latter case the
-//! session counts as stalled when all else had come to rest. Otherwise an accepted item is lost when the run had drained, and pending
-//! when work went on or nobody waited.
+//! stored although it could be read: lost; stored although no good turn of any kind held it: lost as well, unless the driver gave it
+//! up. Kept on disk, or in or behind a live claude with work under way: pending. Otherwise an accepted item is lost when the run had
+//! drained, and pending when work went on or nobody waited. Why it is lost is what became of it with the claude that read it last.
+//! Where the control socket was switched off or failed, nobody knows of turns: a stored item counts as answered, one that is missing
+//! from a store that could be read is lost and its cause unknown, and any other is pending.
+//!
+//! *Stalled.* Work waits in, or behind, a live claude when all else had come to rest; or it lies in the worker's queue then, and no
+//! process ever said that it serves the session, while there was a worker that could have started one. All had come to rest when the
+//! run says so; or when its time was over, no claude was at work, and none had said anything for a second and none did after. One whose
+//! claude has gone, and whose work waits for another, is only pending. What the driver waited for in vain counts where nothing else is
+//! known.
+//!
+//! *Storm.* Starts are held to what the load asks for: those of a session, and those that belong to none, all in one.
+//!
+//! *Missing witnesses.* The process table and the control socket have no substitute: without one of them, or after it failed, a run
+//! never passes. What each rule loses without a witness is in [`coverage`].
 //!
 //! *Against the worker.* Refused and unanswered requests count against it unless it was down, leaving or not ready again, or the driver
 //! hung up itself (disconnect). What is unanswered when the driver aborts a session is given up. Skipped items and planned crashes do
@@ -60,6 +84,7 @@ mod census;
 #[cfg(test)]
 mod check;
 mod command;
+pub mod coverage;
 mod doubt;
 mod ending;
 mod expectations;
@@ -70,6 +95,7 @@ mod life;
 mod memory;
 mod moments;
 mod overdue;
+mod pauses;
 mod reap;
 mod reasons;
 pub mod rules;
@@ -95,7 +121,7 @@ use finding::{Finding, Found};
 use life::Held;
 use moments::Moment;
 use reap::ReapTimes;
-use rules::{CrossCheck, Deaths, Growth, GrowthSummary, Measured};
+use rules::{CrossCheck, Deaths, Growth, GrowthSummary, Measured, Strays};
 use series::Series;
 use sessions::Ended;
 use work::Items;
@@ -171,6 +197,8 @@ pub struct Judgement {
     pub run: Option<RunFacts>,
     /// The witnesses that failed, with the reason.
     pub failed_witnesses: Vec<(Source, String)>,
+    /// The witnesses that were switched off; [`coverage::untold`] says what cannot be told without them.
+    pub missing_witnesses: Vec<Source>,
     /// Samples that were taken, that came late by a tick or more, and that were lost.
     pub ticks: Ticks,
     /// How long the recording is, in milliseconds.
@@ -259,10 +287,16 @@ impl Judge {
             | EventKind::GracePassed
             | EventKind::ResiduePassed
             | EventKind::Interrupted
+            | EventKind::SecondWorkerStarted { .. }
+            | EventKind::SecondWorkerExited { .. }
+            | EventKind::ProcessPaused { .. }
+            | EventKind::ProcessContinued { .. }
             | EventKind::RunEnded => self.see_run(at, seq, &event.event),
+            // What it does is seen by others; this only says that it was planned.
+            EventKind::FaultCame { .. } => {}
             EventKind::SessionOpened { .. }
-            | EventKind::SessionPaused { .. }
-            | EventKind::SessionResumed { .. }
+            | EventKind::PromptEnded { .. }
+            | EventKind::PromptBegun { .. }
             | EventKind::SessionEnded { .. }
             | EventKind::EndAnswered { .. }
             | EventKind::SessionStalled { .. } => self.see_session(at, seq, &event.event),
@@ -312,6 +346,14 @@ impl Judge {
                     self.deaths.add(seq, *code, *signal);
                 }
             }
+            // Its children have a live owner, and its end is no death of the worker that serves.
+            EventKind::SecondWorkerStarted { process } => {
+                facts.workers.start_second(*process, at);
+                self.census.forget_worker(*process);
+            }
+            EventKind::SecondWorkerExited { process, .. } => facts.workers.exit(*process, at),
+            EventKind::ProcessPaused { process } => facts.pauses.begin(*process, at),
+            EventKind::ProcessContinued { process } => facts.pauses.end(*process, at),
             EventKind::LoadFinished => {
                 facts.load_finished.get_or_insert(at);
                 self.census.plan_all(facts);
@@ -350,8 +392,8 @@ impl Judge {
                 facts.opened += u32::from(new);
                 facts.sessions.open(session, at);
             }
-            EventKind::SessionPaused { session } => facts.sessions.pause(session, at),
-            EventKind::SessionResumed { session } => facts.sessions.resume(session, at),
+            EventKind::PromptEnded { session } => facts.sessions.end_prompt(session, at),
+            EventKind::PromptBegun { session } => facts.sessions.begin_prompt(session, at),
             EventKind::SessionEnded { session, end } => {
                 let key = facts.sessions.key(session);
                 let new = facts.sessions.get(key).ended.is_none();
@@ -456,7 +498,11 @@ impl Judge {
             }
             EventKind::HarnessSignalled { process, .. } => {
                 if facts.workers.includes(*process) {
-                    facts.workers.leave(at);
+                    // A pause is no farewell, and neither is the end of a second one.
+                    let paused = facts.pauses.hold(|who| who == *process, at, Span::ZERO);
+                    if !paused && !facts.workers.is_second(*process) {
+                        facts.workers.leave(at);
+                    }
                 } else {
                     census.harness_signalled(facts, at, seq, *process);
                 }
@@ -540,9 +586,15 @@ impl Judge {
         let (thresholds, crossed) = rules::limits(&facts.expectations.limits, measured);
         let blind = rules::blind(census.unseen_by_table, self.cross_check.differences);
         let blind_count = blind.len() as u32;
+        let strays = Strays {
+            unattributed: census.unattributed,
+            probes: books.roles.probe.spawned,
+            helpers: books.roles.helper.spawned,
+            items: books.items_counted,
+        };
         let others = rules::twins(facts)
             .into_iter()
-            .chain(rules::storm(facts, census.unattributed))
+            .chain(rules::storm(facts, strays))
             .chain(stalled)
             .chain(rules::worker_died(&self.deaths))
             .chain(grown)
@@ -599,6 +651,7 @@ impl Judge {
             smallest_leak: self.smallest_leak(&growth),
             run: self.facts.run.clone(),
             failed_witnesses,
+            missing_witnesses: facts.missing_witnesses().collect(),
             ticks: Ticks {
                 taken: self.ticks,
                 late: self.late_ticks,
@@ -636,7 +689,11 @@ impl Judge {
                 opened: facts.opened,
             });
         }
-        if self.ticks == 0 {
+        let missing = facts
+            .missing_witnesses()
+            .filter(|witness| self.rests_on(*witness));
+        doubts.extend(missing.map(|witness| Doubt::WitnessMissing { witness }));
+        if self.ticks == 0 && facts.watches(Source::Table) {
             doubts.push(Doubt::NoSamples);
         }
         if self.lost_samples_matter() {
@@ -687,13 +744,17 @@ impl Judge {
         peaks || !covered || facts.moments.first_after(last).is_none()
     }
 
-    /// Whether the verdict rests on a witness: the process table and the control socket have no substitute. The reaper has one in the
-    /// table, and the others only check.
+    /// Whether the verdict rests on a witness: what lives, and how sessions and work fare, is known from samples of the process table
+    /// and from the control socket alone. The reaper has a substitute in the table, and the others only check.
     fn rests_on(&self, witness: Source) -> bool {
+        let facts = &self.facts;
         match witness {
-            Source::Control | Source::Run | Source::Driver => true,
-            Source::Table | Source::Portable => witness == self.facts.main_table(),
-            Source::Reaper => !self.facts.watches(self.facts.main_table()),
+            // Without sessions there is nothing for the fakes to tell.
+            Source::Control => facts.opened > 0,
+            Source::Run | Source::Driver => true,
+            Source::Table => witness == facts.main_table() || self.ticks == 0,
+            Source::Portable => witness == facts.main_table() && self.ticks > 0,
+            Source::Reaper => !facts.watches(facts.main_table()),
             Source::Cookie => false,
         }
     }
@@ -747,6 +808,7 @@ fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Finding
         };
         let session = facts.sessions.get_mut(item.session);
         session.waits |= item.waits;
+        session.queued |= item.queued;
         let after = match session.ended {
             Some(ended) => format!(" (session ended by {})", ended.end),
             None => " (session not ended)".to_owned(),
@@ -759,7 +821,11 @@ fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Finding
         findings.add(Found {
             rule: bin,
             subject: reasons::kind_name(item.kind).to_owned(),
-            shape: format!("{}{after}{excused}", item.cause),
+            shape: format!(
+                "{}: {}{after}{excused}",
+                reasons::kind_name(item.kind),
+                item.cause
+            ),
             cause: item.cause.to_owned(),
             blames: item.blames,
             session: Some(session.name.clone()),

@@ -30,7 +30,7 @@ impl Census {
         }
         let tick = facts.tick();
         let due = facts.due(self.session_of(life), life.first)?;
-        let extended = due.plain + facts.lag(due.from, due.grace);
+        let extended = due.plain + facts.lag_of(Some(life.id), due.from, due.grace);
         let sampled = facts
             .moments
             .first_after(extended)
@@ -45,7 +45,8 @@ impl Census {
                 Some(stop) if stop >= *passed => life.lives_at(stop, tick),
                 _ => last && life.died().is_none(),
             };
-            *passed >= due.plain && life.lives_at(*passed, tick) && stayed
+            let held_up = facts.held_up(Some(life.id), due.from, due.grace);
+            *passed >= due.plain + held_up && life.lives_at(*passed, tick) && stayed
         });
         let (at, seq) = sampled
             .or(stated)

@@ -4,7 +4,7 @@ use fake_claude::control::{Role, TurnKind};
 use fake_claude::quantity::Span;
 
 use super::books::Fate;
-use super::cause::{Cause, Lineage, Sender, Stdin, Told};
+use super::cause::{Apart, Cause, Lineage, Relation, Sender, Stdin, Told};
 use super::census::{Census, serves};
 use super::command::program;
 use super::ending::{Decided, Ending};
@@ -12,6 +12,7 @@ use super::facts::Facts;
 use super::finding::{Found, ProcessLine};
 use super::life::{Broken, Heard, Life};
 use super::sessions::SessionKey;
+use crate::timeline::event::Source;
 use crate::units::{self, RunTime};
 
 impl Census {
@@ -27,8 +28,8 @@ impl Census {
         let rule = decided.fate.finding()?;
         let ended = session.and_then(|key| facts.sessions.get(key).ended);
         let cause = self.cause(facts, life, decided);
-        let cause_text = match decided.ending {
-            Ending::Unsure(why) => why.to_string(),
+        let cause = match decided.ending {
+            Ending::Unsure(why) => why.words().to_owned(),
             _ => cause.to_string(),
         };
         let after = match (ended, session) {
@@ -49,12 +50,11 @@ impl Census {
             rule,
             subject: role_name(role).to_owned(),
             shape: format!(
-                "{} `{}` {after}: {}",
+                "{} `{}` {after}: {cause}",
                 role_name(role),
-                program(&life.command),
-                signature_of(&cause, decided)
+                program(&life.command)
             ),
-            cause: cause_text,
+            cause,
             blames: !matches!(decided.fate, Fate::Crashed { planned: true }),
             session: session.map(|key| facts.sessions.get(key).name.clone()),
             process: Some(self.line(facts, life, session)),
@@ -160,10 +160,12 @@ impl Census {
             Ending::Killed {
                 signal,
                 by,
+                open,
                 working,
             } => Cause::Killed {
                 signal,
                 by,
+                open,
                 working,
             },
             Ending::StdinClosed => Cause::StdinClosed,
@@ -172,7 +174,8 @@ impl Census {
         }
     }
 
-    /// How a process had been told to go when it was found. Signals after that, such as those of the worker's own stop, do not count.
+    /// How a process had been told to go when it was found, or else what was done to it after that, too late. What comes with the
+    /// run's own end, such as the signals of the worker's last stop, is no evidence.
     fn told(&self, facts: &Facts, life: &Life, broken: Broken) -> Told {
         if !life.spoke {
             return Told::Unseen;
@@ -181,10 +184,8 @@ impl Census {
         // A signal that it obeys tells more than one that it ignores.
         heard.sort_by_key(|heard| (heard.ignored, heard.at));
         match heard.first() {
-            None if facts.had_failed(crate::timeline::event::Source::Control, broken.at) => {
-                Told::Unseen
-            }
-            None => Told::Never,
+            None if facts.had_failed(Source::Control, broken.at) => Told::Unseen,
+            None => self.told_too_late(facts, life, broken),
             Some(heard) => {
                 let by = self.sender(facts, life, **heard);
                 let signal = heard.signal;
@@ -197,15 +198,65 @@ impl Census {
         }
     }
 
+    /// What was done, after a process was overdue, to one that nobody had signalled until then.
+    fn told_too_late(&self, facts: &Facts, life: &Life, broken: Broken) -> Told {
+        let end = facts.runs_own_end(life);
+        let late = life
+            .heard()
+            .find(|heard| heard.at > broken.at && heard.at < end);
+        if let Some(heard) = late {
+            let by = self.sender(facts, life, *heard);
+            return Told::TooLate {
+                signal: heard.signal,
+                by,
+            };
+        }
+        let died = life.died().filter(|died| *died > broken.at && *died < end);
+        let killed = died.is_some_and(|died| {
+            life.goodbye.is_none()
+                && !life.dies
+                && life.code.is_none()
+                && !facts.had_failed(Source::Control, died)
+        });
+        if killed {
+            Told::KilledTooLate
+        } else {
+            Told::Never
+        }
+    }
+
+    /// What became of its stdin. What a claude starts, and a short question, is not ended by closing that, so nothing is said of it.
     fn stdin(&self, facts: &Facts, life: &Life, broken: Broken) -> Stdin {
+        if matches!(self.role_of(life), Role::Grandchild | Role::Probe) {
+            return Stdin::Unknown;
+        }
         if life.eof.is_some_and(|eof| eof <= broken.at) {
             return Stdin::EndedAndSeen;
+        }
+        // The files of a worker that goes close by themselves.
+        let closed_too_late = life.eof.is_some_and(|eof| {
+            eof < facts.runs_own_end(life)
+                && !facts
+                    .workers
+                    .owner_was_leaving(life.first, eof, facts.hold())
+        });
+        if closed_too_late {
+            return Stdin::ClosedTooLate;
         }
         let Some(held) = &life.held else {
             return Stdin::Unknown;
         };
         let holders = &held.holders;
-        if holders.iter().any(|holder| facts.workers.includes(*holder)) {
+        let by_worker = holders.iter().any(|holder| facts.workers.includes(*holder));
+        if by_worker && broken.fate == Fate::Residue {
+            // A worker that has exited holds nothing any more.
+            let nobody_else = held.known && holders.len() == 1;
+            if nobody_else {
+                Stdin::EndedUnseen
+            } else {
+                Stdin::Unknown
+            }
+        } else if by_worker {
             Stdin::HeldByWorker
         } else if holders
             .iter()
@@ -227,26 +278,57 @@ impl Census {
 
     fn lineage(&self, facts: &Facts, life: &Life, broken: Broken) -> Lineage {
         let role = self.role_of(life);
-        let descendant = matches!(role, Role::Payload | Role::Grandchild);
-        let restarted = facts
+        let started = matches!(role, Role::Payload | Role::Grandchild) && life.starter.is_some();
+        let left_by_its_worker = facts
             .workers
             .successor(life.first)
             .is_some_and(|successor| successor.started <= broken.at);
-        let own_session = life.sid == Some(life.id.pid) && role == Role::Grandchild;
-        if descendant && life.starter.is_some() && self.starter_was_gone(life, broken.at) {
+        let relation = if started && self.starter_was_gone(life, broken.at) {
             match role {
-                Role::Payload => Lineage::WrapperEnded,
-                _ if own_session => Lineage::OwnSession,
-                _ => Lineage::StarterEnded,
+                Role::Payload => Relation::WrapperEnded,
+                _ => Relation::StarterEnded,
             }
-        } else if restarted && broken.fate != Fate::Residue {
-            Lineage::WorkerRestarted
-        } else if own_session {
-            Lineage::OwnSession
-        } else if descendant && life.starter.is_some() {
-            Lineage::StarterLives
+        } else if left_by_its_worker {
+            Relation::WorkerGone
+        } else if role == Role::Primary && self.was_replaced(facts, life, broken) {
+            Relation::Replaced
+        } else if started {
+            Relation::StarterLives
         } else {
-            Lineage::Plain
+            Relation::Plain
+        };
+        Lineage {
+            relation,
+            apart: self.apart(life, role),
+        }
+    }
+
+    /// Whether a later primary of its session was started before it was overdue.
+    fn was_replaced(&self, facts: &Facts, life: &Life, broken: Broken) -> bool {
+        self.session_of(life).is_some_and(|key| {
+            facts
+                .sessions
+                .get(key)
+                .started_between(life.first, broken.at)
+        })
+    }
+
+    /// Whether a grandchild set itself apart. The process in between of a double fork makes a session, so that the daemon is in one
+    /// that is neither its own nor its starter's.
+    fn apart(&self, life: &Life, role: Role) -> Apart {
+        let (Role::Grandchild, Some(sid)) = (role, life.sid) else {
+            return Apart::No;
+        };
+        let starters = match life.starter.and_then(|starter| self.lives.get(&starter)) {
+            Some(starter) => starter.sid,
+            None => life.starter_end.and_then(|end| end.sid),
+        };
+        if sid == life.id.pid {
+            Apart::OwnSession
+        } else if starters.is_some_and(|starters| starters != sid) {
+            Apart::DoubleFork
+        } else {
+            Apart::No
         }
     }
 
@@ -286,14 +368,6 @@ impl Census {
     }
 }
 
-/// The part of a signature that says why.
-fn signature_of(cause: &Cause, decided: &Decided) -> String {
-    match decided.ending {
-        Ending::Unsure(why) => format!("{why:?}"),
-        _ => cause.to_string(),
-    }
-}
-
 /// A role's name, as reports print it.
 pub(super) const fn role_name(role: Role) -> &'static str {
     match role {
@@ -315,169 +389,4 @@ pub(super) const fn kind_name(kind: TurnKind) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::judge::check::judge;
-
-    const SESSION: &str = "
-        0s run; 0s worker 5; 0.1s..8s tick; 1s open s1
-        1s seen 10 parent 5; 1s hello 10 primary; 1.1s serves 10 s1";
-    const END: &str = "
-        2s end s1 complete; 6s load; 6s drained quiet; 6.5s grace; 7s stop; 7.1s worker-exit 5; 8.5s residue; 9s over";
-
-    #[track_caller]
-    fn check_cause(middle: &str, expected: &str) {
-        let judgement = judge(&format!("{SESSION}\n{middle}\n{END}"));
-        let causes: Vec<&str> = judgement
-            .findings
-            .iter()
-            .map(|finding| finding.cause.as_str())
-            .collect();
-        assert!(causes.contains(&expected), "{causes:#?}");
-    }
-
-    #[test]
-    fn a_leak_says_what_was_left_undone() {
-        check_cause(
-            "6s examined 10 by 5",
-            "never signalled, stdin still held open by the worker",
-        );
-        check_cause(
-            "6s examined 10 by 5,99",
-            "never signalled, stdin still held open by the worker",
-        );
-        check_cause(
-            "6s examined 10 by 99",
-            "never signalled, stdin still held open by a process outside of the run",
-        );
-        check_cause(
-            "2.1s eof 10",
-            "never signalled, stayed after its stdin had ended",
-        );
-        check_cause(
-            "6s examined 10",
-            "never signalled, stdin closed, which it has not noticed",
-        );
-        check_cause(
-            "6s examined 10 partly",
-            "never signalled, stdin still open, holder unknown",
-        );
-        check_cause("", "never signalled");
-    }
-
-    #[test]
-    fn a_sibling_that_inherited_stdin_is_named() {
-        check_cause(
-            "1.5s seen 11 parent 5; 1.5s hello 11 primary; 1.5s serves 11 s1; 6s examined 10 by 11",
-            "never signalled, stdin still held open by a sibling that inherited it",
-        );
-    }
-
-    #[test]
-    fn signals_are_named_with_their_sender() {
-        check_cause(
-            "2.1s signal 10 15 from 5 ignored",
-            "ignored SIGTERM from the worker",
-        );
-        check_cause(
-            "2.1s signal 10 2 from 0 ignored",
-            "ignored SIGINT from outside of the run",
-        );
-        check_cause(
-            "2.1s signal 10 15 from 77",
-            "still there after SIGTERM from an unknown process",
-        );
-        // Signals of the worker's own stop come too late to count.
-        check_cause("7s signal 10 15 from 5", "never signalled");
-    }
-
-    #[test]
-    fn without_the_control_socket_signals_are_unknown() {
-        check_cause("1.5s fail control", "signals unknown");
-    }
-
-    #[test]
-    fn descendants_say_what_sets_them_apart() {
-        let payload = "1.2s seen 11 parent 10; 1.2s hello 11 payload parent 10; 2.1s signal 10 15 from 5; 2.1s bye 10 signal; 2.1s exited 10; 2.2s gone 10; 2.2s tick row 11 S 1 1MiB";
-        check_cause(
-            payload,
-            "its wrapper was ended and it was not, never signalled",
-        );
-        let child = "1.2s seen 11 parent 10; 1.2s hello 11 grandchild parent 10";
-        check_cause(
-            &format!(
-                "{child}; 2.1s bye 10 eof; 2.1s exited 10; 2.2s gone 10; 2.2s tick row 11 S 1 1MiB"
-            ),
-            "the process that started it was ended and it was not, never signalled",
-        );
-        check_cause(
-            child,
-            "started by a process that still lives, never signalled",
-        );
-        check_cause(
-            "1.2s seen 11 parent 10 sid 11; 1.2s hello 11 grandchild parent 10",
-            "in a process session of its own, never signalled",
-        );
-    }
-
-    #[test]
-    fn a_zombie_names_the_one_that_never_waited() {
-        check_cause(
-            "2.1s bye 10 eof; 2.1s exited 10; 2.2s tick row 10 Z 5 0B",
-            "the worker never waited for it",
-        );
-    }
-
-    #[test]
-    fn an_early_end_names_its_sender() {
-        check_cause(
-            "1.5s signal 10 15 from 5; 1.5s bye 10 signal; 1.6s exited 10; 1.6s gone 10",
-            "ended by SIGTERM from the worker",
-        );
-        check_cause(
-            "1.6s lost 10; 1.6s exited 10; 1.6s gone 10",
-            "killed, sender unknown",
-        );
-        check_cause(
-            "1.6s exited 10 signal 9; 1.6s gone 10",
-            "ended by SIGKILL from sender unknown",
-        );
-        check_cause(
-            "1.2s offer a s1 observation; 1.2s accept a; 1.2s work 10 observation a; 1.5s eof 10; 1.5s bye 10 eof owed 1; 1.6s exited 10; 1.6s gone 10",
-            "its stdin was closed while it had work under way",
-        );
-        check_cause(
-            "1.2s offer a s1 observation; 1.2s accept a; 1.2s work 10 observation a; 1.5s bye 10 refused owed 1; 1.6s exited 10; 1.6s gone 10",
-            "ended by itself with work under way: it refused its arguments or its input",
-        );
-    }
-
-    #[test]
-    fn findings_of_one_shape_are_one_group_with_a_count() {
-        let mut text = SESSION.to_owned();
-        for pid in 100..221 {
-            text += &format!(
-                "\n1s open t{pid}; 1s seen {pid} parent 5 cmd claude --resume {pid}; 1s hello {pid} primary; 1s serves {pid} t{pid}; 2s end t{pid} complete; 6s examined {pid} by 5"
-            );
-        }
-        text += "\n6s examined 10 by 5\n";
-        let judgement = judge(&(text + END));
-        assert_eq!(judgement.findings.len(), 1);
-        let finding = &judgement.findings[0];
-        assert_eq!(
-            finding.signature,
-            "retained: primary `claude` after complete: never signalled, stdin still held open by the worker"
-        );
-        assert_eq!((finding.count, finding.processes.len()), (122, 50));
-        assert_eq!(finding.sessions.len(), 10);
-        assert!(!finding.evidence.events.is_empty());
-    }
-
-    #[test]
-    fn what_comes_with_the_workers_stop_explains_nothing() {
-        check_cause("7.05s eof 10", "never signalled");
-        check_cause(
-            "6s examined 10 by 5; 7.2s examined 10",
-            "never signalled, stdin still held open by the worker",
-        );
-    }
-}
+mod tests;

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::process::ProcessIdentity;
 use crate::scenario::End;
 use crate::units::RunTime;
 
 /// A session's place in the list of all.
 pub(super) type SessionKey = usize;
 
-/// How many stretches of service are kept for each session; more than a few at once is a storm.
-const SERVICES_KEPT: usize = 64;
+/// How many primaries, and stretches of service, are kept for each session; more than a few at once is a storm.
+const KEPT: usize = 64;
 
 /// A session's end.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +40,7 @@ pub(super) struct Session {
     /// When it opened.
     pub opened: Option<RunTime>,
     /// When the worker was told that a prompt is done, and when the next one began.
-    pauses: Vec<(RunTime, Option<RunTime>)>,
+    between_prompts: Vec<(RunTime, Option<RunTime>)>,
     /// Its end; of several, the first.
     pub ended: Option<Ended>,
     /// What it waited for when it could not go on.
@@ -48,14 +49,39 @@ pub(super) struct Session {
     pub hung: bool,
     /// Whether work of it waits in, or behind, a live claude to the end.
     pub waits: bool,
-    /// Processes that were started for it.
-    pub spawned: u32,
+    /// Whether work of it lies in the worker's queue to the end.
+    pub queued: bool,
+    /// Whether any process ever said that it serves it.
+    pub served: bool,
+    /// Primaries and payloads that were started for it.
+    pub started: u32,
+    /// What these started in their turn.
+    pub descendants: u32,
     /// How long two primaries served it at once.
     pub twin_for: Option<(RunTime, RunTime)>,
     services: Vec<Service>,
+    /// The primaries that were started for it, with their first sightings.
+    primaries: Vec<(ProcessIdentity, RunTime)>,
 }
 
 impl Session {
+    /// Notes a primary.
+    pub fn note_primary(&mut self, id: ProcessIdentity, first: RunTime) {
+        if self.primaries.iter().any(|(known, _)| *known == id) {
+            return;
+        }
+        if self.primaries.len() == KEPT {
+            self.primaries.remove(0);
+        }
+        self.primaries.push((id, first));
+    }
+
+    /// Whether a primary was started after a moment and before another one.
+    pub fn started_between(&self, after: RunTime, before: RunTime) -> bool {
+        let mut primaries = self.primaries.iter();
+        primaries.any(|(_, first)| after < *first && *first < before)
+    }
+
     /// Whether it was open at a moment.
     pub fn open_at(&self, moment: RunTime) -> bool {
         self.opened.is_some_and(|opened| opened <= moment)
@@ -63,8 +89,8 @@ impl Session {
     }
 
     /// Whether it was between two prompts at a moment, so that what serves it and owes nothing may be ended.
-    pub fn paused_at(&self, moment: RunTime) -> bool {
-        self.pauses
+    pub fn between_prompts_at(&self, moment: RunTime) -> bool {
+        self.between_prompts
             .iter()
             .any(|(from, to)| *from <= moment && to.is_none_or(|to| moment < to))
     }
@@ -78,7 +104,7 @@ impl Session {
                 self.twin_for = Some((from, to));
             }
         }
-        if self.services.len() == SERVICES_KEPT {
+        if self.services.len() == KEPT {
             self.services.remove(0);
         }
         self.services.push(service);
@@ -133,15 +159,15 @@ impl Sessions {
     }
 
     /// A prompt of a session is done.
-    pub fn pause(&mut self, name: &str, at: RunTime) {
+    pub fn end_prompt(&mut self, name: &str, at: RunTime) {
         let key = self.key(name);
-        self.all[key].pauses.push((at, None));
+        self.all[key].between_prompts.push((at, None));
     }
 
-    /// A session goes on.
-    pub fn resume(&mut self, name: &str, at: RunTime) {
+    /// The next prompt of a session begins.
+    pub fn begin_prompt(&mut self, name: &str, at: RunTime) {
         let key = self.key(name);
-        if let Some((_, to @ None)) = self.all[key].pauses.last_mut() {
+        if let Some((_, to @ None)) = self.all[key].between_prompts.last_mut() {
             *to = Some(at);
         }
     }

@@ -3,7 +3,7 @@
 use fake_claude::control::{Role, Say, TurnKind, Why};
 use proptest::prelude::*;
 
-use super::check::{judge, judge_with};
+use super::check::{in_a_second, judge, judge_events, judge_with};
 use super::*;
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
 use crate::report::{Report, RunIdentity, json};
@@ -386,17 +386,7 @@ proptest! {
 
     #[test]
     fn the_books_balance_whatever_happens(events in history()) {
-        let mut expectations = Expectations::default();
-        for grace in expectations.graces.values_mut() {
-            *grace = Span::from_secs(1);
-        }
-        let fold = || {
-            let mut judge = Judge::new(&expectations);
-            for event in &events {
-                judge.see(event);
-            }
-            judge.finish()
-        };
+        let fold = || judge_events(&in_a_second(), events.iter().cloned());
         let judgement = fold();
         prop_assert_eq!(&judgement.unbalanced, &None);
         prop_assert_eq!(judgement.processes.sum(), judgement.processes.spawned);

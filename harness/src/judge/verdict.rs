@@ -3,7 +3,7 @@
 use super::doubt::Doubt;
 use super::expectations::Expectations;
 use super::finding::{Finding, rule_name};
-use crate::scenario::{Bin, Counts, Verdict};
+use crate::scenario::{Bin, Counts, ExpectedCause, Verdict};
 
 /// A verdict with its reasons.
 #[derive(Debug)]
@@ -80,12 +80,67 @@ pub(super) fn judge(expectations: &Expectations, findings: &[Finding], doubts: &
             ));
         }
     }
+    unexpected.extend(unexpected_causes(&expectations.causes, findings));
     Judged {
         verdict,
         as_expected: unexpected.is_empty(),
         reasons,
         unexpected,
     }
+}
+
+/// Causes that were expected and not found, and causes of the same rules that were found and not expected.
+fn unexpected_causes(expected: &[ExpectedCause], findings: &[Finding]) -> Vec<String> {
+    let mut unexpected = Vec::new();
+    for entry in expected {
+        if !findings.iter().any(|finding| fits(entry, finding)) {
+            let instead: Vec<String> = findings
+                .iter()
+                .filter(|finding| finding.rule == entry.rule)
+                .map(|finding| format!("{} {}: {}", finding.count, finding.subject, finding.cause))
+                .collect();
+            let subject = entry.subject.as_deref().unwrap_or("anything");
+            unexpected.push(format!(
+                "{} of {subject} because `{}` was expected; found instead: {}",
+                rule_name(entry.rule),
+                entry.cause,
+                if instead.is_empty() {
+                    "nothing of that rule".to_owned()
+                } else {
+                    instead.join("; ")
+                }
+            ));
+        }
+    }
+    for finding in findings {
+        let mut of_the_rule = expected
+            .iter()
+            .filter(|entry| entry.rule == finding.rule)
+            .peekable();
+        let named = of_the_rule.peek().is_some();
+        if named
+            && finding.blames
+            && !finding.known
+            && !of_the_rule.any(|entry| fits(entry, finding))
+        {
+            unexpected.push(format!(
+                "{} {} of {} because `{}`, which no entry of `[[expect.causes]]` names",
+                rule_name(finding.rule),
+                finding.count,
+                finding.subject,
+                finding.cause
+            ));
+        }
+    }
+    unexpected
+}
+
+/// Whether a finding is what an entry names.
+fn fits(entry: &ExpectedCause, finding: &Finding) -> bool {
+    let subject = entry.subject.as_deref();
+    entry.rule == finding.rule
+        && subject.is_none_or(|subject| subject == finding.subject)
+        && entry.cause == finding.cause
 }
 
 /// What was found and not named: only what speaks against the worker, or leaves doubt.
@@ -251,5 +306,85 @@ mod tests {
             judgement.smallest_leak,
             "one process in 1 session that outlives its session by more than 1.3 s (grace 1.0 s, tick 100 ms, lag up to 200 ms); growth of the worker was not judged: too few samples after warm-up"
         );
+    }
+
+    fn cause(rule: Bin, subject: Option<&str>, cause: &str) -> ExpectedCause {
+        ExpectedCause {
+            rule,
+            subject: subject.map(str::to_owned),
+            cause: cause.to_owned(),
+        }
+    }
+
+    #[track_caller]
+    fn expect_causes(history: &str, causes: &[ExpectedCause], unexpected: &[&str]) {
+        let judgement = judge_with(history, |expectations| {
+            expectations.verdict = Verdict::Fail;
+            expectations.causes = causes.to_vec();
+        });
+        assert_eq!(judgement.unexpected, unexpected);
+    }
+
+    #[test]
+    fn a_cause_that_is_expected_must_be_found() {
+        let primary = Some("primary");
+        expect_causes(
+            LEAK,
+            &[cause(Bin::Retained, primary, "never signalled")],
+            &[],
+        );
+        expect_causes(LEAK, &[cause(Bin::Retained, None, "never signalled")], &[]);
+        expect_causes(
+            LEAK,
+            &[
+                cause(Bin::Retained, Some("payload"), "never signalled"),
+                cause(Bin::Retained, primary, "never signalled"),
+            ],
+            &[
+                "retained of payload because `never signalled` was expected; found instead: 2 primary: never signalled",
+            ],
+        );
+        expect_causes(
+            LEAK,
+            &[cause(Bin::Lost, None, "cause unknown")],
+            &[
+                "lost of anything because `cause unknown` was expected; found instead: nothing of that rule",
+            ],
+        );
+    }
+
+    #[test]
+    fn of_a_rule_that_is_named_every_cause_must_be_expected() {
+        let told = "ignored SIGTERM from the worker";
+        let two = LEAK.replace("2s end s2", "1.5s signal 11 15 from 5 ignored; 2s end s2");
+        expect_causes(
+            &two,
+            &[cause(Bin::Retained, None, told)],
+            &[
+                "retained 1 of primary because `never signalled`, which no entry of `[[expect.causes]]` names",
+            ],
+        );
+        expect_causes(
+            &two,
+            &[
+                cause(Bin::Retained, None, told),
+                cause(Bin::Retained, None, "never signalled"),
+            ],
+            &[],
+        );
+        // What a baseline knows, and rules that are not named, may be there.
+        let known = judge_with(&two, |expectations| {
+            expectations.verdict = Verdict::Fail;
+            expectations.causes = vec![cause(Bin::Retained, None, told)];
+            expectations
+                .known
+                .insert("retained: primary `claude` after complete: never signalled".to_owned());
+        });
+        assert!(known.as_expected, "{:?}", known.unexpected);
+        let twin = format!(
+            "{two}; 1.1s seen 12 parent 5; 1.1s hello 12 primary; 1.1s serves 12 s2; 2.1s bye 12 eof; 2.1s exited 12; 2.1s gone 12"
+        );
+        let judgement = judge(&twin);
+        assert!(judgement.found.contains_key(&Bin::Twin));
     }
 }

@@ -1,7 +1,7 @@
 //! What became of each work item.
 //!
 //! An item's book is settled at the end alone: what the worker stored, and what it still keeps, is read back only then. Until then an
-//! item costs about a hundred bytes.
+//! item costs about two hundred bytes.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use super::facts::Facts;
 use super::sessions::SessionKey;
 use crate::process::ProcessIdentity;
 use crate::scenario::{Bin, End};
+use crate::timeline::event::Source;
 use crate::units::RunTime;
 
 /// What the driver heard when it offered an item.
@@ -21,6 +22,19 @@ enum Answer {
     Refused,
     Skipped,
     Unknown,
+}
+
+/// What came of an item that a claude had read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// Nothing, as far as is known.
+    Read,
+    /// The claude ended before it answered.
+    Left,
+    /// Its turn ended in an error.
+    Failed,
+    /// Its turn ended without any result.
+    Silent,
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +52,12 @@ struct Item {
     elsewhere: u8,
     /// The last good turn, so that one turn told of twice counts once.
     last_turn: Option<(ProcessIdentity, u32)>,
+    /// Who answered it first.
+    answered_by: Option<ProcessIdentity>,
+    /// Whether another one answered it too.
+    answered_by_others: bool,
+    /// The claude that read it last, and what came of that.
+    given: Option<(ProcessIdentity, Course)>,
     stored: u32,
     /// Whether it waited in, or behind, a live claude when the run had drained.
     waiting: bool,
@@ -55,6 +75,8 @@ pub(super) struct Settled<'a> {
     gave_up: bool,
     /// Whether it waits in or behind a live claude.
     pub waits: bool,
+    /// Whether it lies in the worker's queue.
+    pub queued: bool,
     /// Whether it speaks against the worker.
     pub blames: bool,
     pub cause: &'static str,
@@ -80,11 +102,30 @@ impl Settled<'_> {
 /// Why an item waits that a live claude has, or that stands behind one.
 const WAITS: &str = "waits in or behind a live claude";
 
+/// Why an item is lost whose turn failed.
+const FAILED: &str = "its turn ended in an error";
+
+/// Why nobody knows about an item, without the control socket and a store that can be read back.
+const UNSEEN: &str = "nobody saw whether it was answered";
+
 /// What is known of the worker's storage.
 #[derive(Debug, Clone, Default)]
 struct Store {
     kinds: Vec<TurnKind>,
     complete: bool,
+}
+
+impl Item {
+    /// Why nobody answered it, from what the fakes said.
+    const fn why_lost(&self) -> &'static str {
+        match self.given {
+            _ if self.elsewhere > 0 => "answered in a turn of another kind alone",
+            None => "accepted, and never given to a claude",
+            Some((_, Course::Read | Course::Silent)) => "given to a claude that never answered it",
+            Some((_, Course::Left)) => "given to a claude that ended before it answered",
+            Some((_, Course::Failed)) => FAILED,
+        }
+    }
 }
 
 /// All work items.
@@ -107,6 +148,9 @@ impl Items {
             good: 0,
             elsewhere: 0,
             last_turn: None,
+            answered_by: None,
+            answered_by_others: false,
+            given: None,
             stored: 0,
             waiting: false,
         });
@@ -167,11 +211,51 @@ impl Items {
             }
             item.last_turn = Some((who, turn));
             let count = if item.kind == kind {
+                let first = *item.answered_by.get_or_insert(who);
+                item.answered_by_others |= first != who;
                 &mut item.good
             } else {
                 &mut item.elsewhere
             };
             *count = count.saturating_add(1);
+        }
+    }
+
+    /// A claude read items.
+    pub fn give(&mut self, who: ProcessIdentity, markers: &[String]) {
+        for marker in markers {
+            if let Some(item) = self.items.get_mut(marker) {
+                item.given = Some((who, Course::Read));
+            }
+        }
+    }
+
+    /// A turn ended without a good result: with an error, or silently.
+    pub fn fail(&mut self, who: ProcessIdentity, silent: bool, markers: &[String]) {
+        let course = if silent {
+            Course::Silent
+        } else {
+            Course::Failed
+        };
+        for marker in markers {
+            if let Some(item) = self.items.get_mut(marker) {
+                item.given = Some((who, course));
+            }
+        }
+    }
+
+    /// A claude ended, and had not answered these.
+    pub fn leave<'a>(
+        &mut self,
+        who: ProcessIdentity,
+        markers: impl IntoIterator<Item = &'a String>,
+    ) {
+        for marker in markers {
+            if let Some(item) = self.items.get_mut(marker)
+                && item.given == Some((who, Course::Read))
+            {
+                item.given = Some((who, Course::Left));
+            }
         }
     }
 
@@ -227,16 +311,19 @@ impl Items {
         // Whoever aborts a session gives up what it has not answered.
         let aborted = item.aborted || end == Some(End::Abort);
         let (bin, cause) = self.bin(facts, item, aborted);
-        let excused = item
-            .answer
-            .is_some_and(|(_, at)| facts.workers.was_away(at, facts.hold()));
+        let excused = item.answer.is_some_and(|(_, at)| {
+            let of_worker = |process| facts.workers.includes(process);
+            facts.workers.was_away(at, facts.hold())
+                || facts.pauses.hold(of_worker, at, facts.hold())
+        });
         Settled {
             marker,
             session: item.session,
             kind: item.kind,
             bin,
             gave_up: aborted && item.good == 0 && item.stored == 0,
-            waits: cause == WAITS,
+            waits: item.waiting && bin == Some(Bin::Pending),
+            queued: item.kept && bin == Some(Bin::Pending),
             blames: match bin {
                 Some(Bin::Refused) => !excused,
                 // Who hangs up in the middle of a request hears no answer.
@@ -255,7 +342,12 @@ impl Items {
         // A turn of another kind that repeats the item may store it too, so records may be as many as turns that held it.
         let turns = u32::from(item.good) + u32::from(item.elsewhere);
         if item.good >= 2 {
-            return (Some(Bin::Duplicated), "answered in more than one turn");
+            let cause = if item.answered_by_others {
+                "answered by more than one claude"
+            } else {
+                "answered more than once by the same claude"
+            };
+            return (Some(Bin::Duplicated), cause);
         }
         if item.stored > turns.max(1) {
             return (Some(Bin::Duplicated), "stored more often than answered");
@@ -264,14 +356,25 @@ impl Items {
             .store
             .as_ref()
             .is_some_and(|store| store.complete && store.kinds.contains(&item.kind));
+        let watched = facts.watched_throughout(Source::Control);
+        if item.stored > 0 && turns == 0 && watched && !aborted {
+            return (
+                Some(Bin::Lost),
+                match item.given {
+                    Some((_, Course::Failed)) => FAILED,
+                    _ => "stored as done, and no turn of it ended well",
+                },
+            );
+        }
         if item.stored > 0 || (item.good > 0 && !readable) {
+            return (None, "");
+        }
+        // What the driver gave up waits for nobody, wherever it lies.
+        if aborted {
             return (None, "");
         }
         if item.kept {
             return (Some(Bin::Pending), "kept in the worker's queue on disk");
-        }
-        if aborted {
-            return (None, "");
         }
         match item.answer.map(|(answer, _)| answer) {
             Some(Answer::Refused) => return (Some(Bin::Refused), "the worker said no"),
@@ -293,191 +396,13 @@ impl Items {
             Some((at, false)) if facts.workers.at(at).is_some() => {
                 (Some(Bin::Pending), "work went on when the time was over")
             }
-            Some(_) => (
-                Some(Bin::Lost),
-                "accepted, and neither answered nor waiting anywhere",
-            ),
+            Some(_) if watched => (Some(Bin::Lost), item.why_lost()),
+            // It is not where answers are stored, whatever became of it.
+            Some(_) if readable => (Some(Bin::Lost), "cause unknown"),
+            Some(_) => (Some(Bin::Pending), UNSEEN),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::judge::check::{check, check_with, judge};
-    use crate::judge::finding::Finding;
-
-    /// A session with a primary, and one item that was offered. It ends at 3 s, cleanly.
-    const SESSION: &str = "
-        0s run; 0s worker 5; 0.1s..6s tick; 1s open s1; 1s seen 10 parent 5; 1s hello 10 primary; 1.1s serves 10 s1
-        1.2s offer a s1 observation; 3s end s1 complete; 3.1s bye 10 eof; 3.1s exited 10; 3.1s gone 10; 4s load";
-    const END: &str = "5s grace; 7s over";
-
-    fn history(middle: &str) -> String {
-        format!("{SESSION}\n{middle}\n4.5s drained quiet\n{END}")
-    }
-
-    #[test]
-    fn one_good_turn_of_its_kind_answers_it() {
-        check(
-            &history("1.3s accept a; 1.6s done 10 1 observation a"),
-            "pass",
-        );
-        // A merged turn answers all that it holds.
-        let merged = history(
-            "1.2s offer b s1 observation; 1.3s accept a; 1.3s accept b; 1.6s done 10 1 observation a,b",
-        );
-        check(&merged, "pass");
-        assert_eq!(judge(&merged).work.answered, 2);
-    }
-
-    #[test]
-    fn a_turn_of_another_kind_or_a_bad_one_answers_nothing() {
-        check(
-            &history("1.3s accept a; 1.6s done 10 1 summary a"),
-            "fail lost=1",
-        );
-        check(
-            &history("1.3s accept a; 1.6s failed 10 1 observation a"),
-            "fail lost=1",
-        );
-        check(&history("1.3s accept a"), "fail lost=1");
-    }
-
-    #[test]
-    fn what_can_be_read_back_must_be_stored() {
-        let answered = "1.3s accept a; 1.6s done 10 1 observation a";
-        check(
-            &history(&format!(
-                "{answered}; 4.6s stored a 1; 4.6s store observation complete"
-            )),
-            "pass",
-        );
-        check(
-            &history(&format!("{answered}; 4.6s store observation complete")),
-            "fail lost=1",
-        );
-        check(
-            &history(&format!("{answered}; 4.6s store summary complete")),
-            "pass",
-        );
-        check(
-            &history(&format!("{answered}; 4.6s store observation partly")),
-            "inconclusive",
-        );
-    }
-
-    #[test]
-    fn two_good_turns_or_too_many_records_are_duplicates() {
-        let answered = "1.3s accept a; 1.6s done 10 1 observation a";
-        check(
-            &history(&format!("{answered}; 2s done 10 2 observation a")),
-            "fail duplicated=1",
-        );
-        check(
-            &history(&format!(
-                "{answered}; 4.6s stored a 2; 4.6s store observation complete"
-            )),
-            "fail duplicated=1",
-        );
-        // The same turn told of twice is one turn.
-        check(
-            &history(&format!("{answered}; 1.7s done 10 1 observation a")),
-            "pass",
-        );
-        // A summary that repeats it may be stored as well.
-        check(
-            &history(&format!(
-                "{answered}; 2s done 10 2 summary a; 4.6s stored a 2; 4.6s store observation complete"
-            )),
-            "pass",
-        );
-    }
-
-    #[test]
-    fn what_is_kept_on_disk_waits() {
-        check(
-            &history("1.3s accept a; 4.6s kept a"),
-            "inconclusive pending=1",
-        );
-        check_with(
-            &history("1.3s accept a; 4.6s kept a"),
-            |expectations| expectations.allow_pending = true,
-            "pass pending=1",
-        );
-    }
-
-    #[test]
-    fn when_work_went_on_until_the_deadline_it_waits() {
-        let busy = format!("{SESSION}\n1.3s accept a; 4.5s drained busy\n{END}");
-        check(&busy, "inconclusive pending=1");
-        // Without a worker nothing goes on.
-        check(&format!("{busy}; 4.1s worker-exit 5"), "fail lost=1");
-        check(
-            &format!("{SESSION}\n1.3s accept a\n{END}"),
-            "inconclusive pending=1",
-        );
-    }
-
-    #[test]
-    fn the_workers_word_stands_until_evidence_beats_it() {
-        check(&history("1.3s refuse a"), "fail refused=1");
-        check(&history("1.3s skip a"), "pass skipped=1");
-        check(&history("1.3s unknown a"), "fail unknown=1");
-        check(
-            &history("1.3s unknown a; 1.6s done 10 1 observation a"),
-            "pass",
-        );
-        check(&history("1.3s accept a; 2s abort a"), "pass");
-        check(&history(""), "fail unknown=1");
-    }
-
-    #[test]
-    fn what_a_worker_refuses_while_it_leaves_is_shown_and_fails_nothing() {
-        let leaving = history("1.25s stop; 1.3s refuse a");
-        let judgement = judge(&leaving);
-        assert_eq!((judgement.work.refused, judgement.as_expected), (1, true));
-        assert!(!judgement.findings[0].blames);
-    }
-
-    #[test]
-    fn what_breaks_off_with_the_worker_is_excused_and_so_is_a_hang_up() {
-        let blamed = |history: &str| {
-            let findings = judge(history).findings;
-            let of_work = |finding: &&Finding| matches!(finding.rule, Bin::Unknown | Bin::Refused);
-            findings.iter().find(of_work).map(|finding| finding.blames)
-        };
-        for (middle, expected) in [
-            // The connection broke just before anybody saw the worker go.
-            ("1.3s unknown a; 1.4s worker-exit 5", false),
-            ("1.3s unknown a; 2.4s worker-exit 5", true),
-            (
-                "1.1s worker-exit 5; 1.2s worker 6; 1.3s refuse a; 1.4s ready",
-                false,
-            ),
-            (
-                "1.1s worker-exit 5; 1.2s worker 6; 1.3s ready; 1.4s refuse a",
-                true,
-            ),
-        ] {
-            assert_eq!(blamed(&history(middle)), Some(expected), "{middle}");
-        }
-        let hung_up = history("1.3s unknown a").replace("complete", "disconnect");
-        assert_eq!(blamed(&hung_up), Some(false));
-    }
-
-    #[test]
-    fn an_abort_gives_up_what_is_not_answered() {
-        let aborted = history("1.3s accept a").replace("complete", "abort");
-        check(&aborted, "pass");
-        assert_eq!(judge(&aborted).work.aborted, 1);
-    }
-
-    #[test]
-    fn an_answer_counts_even_when_its_process_is_settled() {
-        check(
-            &history("1.3s accept a; 1.6s@4.4s done 10 1 observation a"),
-            "pass",
-        );
-    }
-}
+mod tests;

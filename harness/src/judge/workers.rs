@@ -24,6 +24,20 @@ pub(super) struct Incarnation {
 }
 
 impl Incarnation {
+    const fn new(process: ProcessIdentity, started: RunTime) -> Self {
+        Self {
+            process,
+            started,
+            ready: None,
+            leaving: None,
+            exited: None,
+        }
+    }
+
+    fn lives_at(&self, moment: RunTime) -> bool {
+        self.started <= moment && self.exited.is_none_or(|exited| exited > moment)
+    }
+
     /// When it began to go away, for whatever reason.
     fn going(&self) -> Option<RunTime> {
         match (self.leaving, self.exited) {
@@ -37,6 +51,8 @@ impl Incarnation {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Workers {
     lives: Vec<Incarnation>,
+    /// Workers that were started beside the one that serves.
+    seconds: Vec<Incarnation>,
 }
 
 impl Workers {
@@ -45,13 +61,19 @@ impl Workers {
         if self.lives.len() == KEPT {
             self.lives.remove(0);
         }
-        self.lives.push(Incarnation {
-            process,
-            started: at,
-            ready: None,
-            leaving: None,
-            exited: None,
-        });
+        self.lives.push(Incarnation::new(process, at));
+    }
+
+    /// A second worker was started beside it.
+    pub fn start_second(&mut self, process: ProcessIdentity, at: RunTime) {
+        if self.seconds.len() < KEPT {
+            self.seconds.push(Incarnation::new(process, at));
+        }
+    }
+
+    /// Whether this is a worker that was started beside the one that serves.
+    pub fn is_second(&self, process: ProcessIdentity) -> bool {
+        self.seconds.iter().any(|life| life.process == process)
     }
 
     /// The worker that was started last is ready.
@@ -75,6 +97,7 @@ impl Workers {
         let found = self
             .lives
             .iter_mut()
+            .chain(&mut self.seconds)
             .rev()
             .find(|life| life.process == process);
         if let Some(life) = found {
@@ -82,22 +105,23 @@ impl Workers {
         }
     }
 
-    /// Whether this process is the worker, in any of its lives.
+    /// Whether this process is the worker, in any of its lives, or a second one.
     pub fn includes(&self, process: ProcessIdentity) -> bool {
-        self.lives.iter().any(|life| life.process == process)
+        self.lives.iter().any(|life| life.process == process) || self.is_second(process)
     }
 
     /// The worker that lived at a moment.
     pub fn at(&self, moment: RunTime) -> Option<&Incarnation> {
-        self.lives
-            .iter()
-            .rev()
-            .find(|life| life.started <= moment && life.exited.is_none_or(|exited| exited > moment))
+        self.lives.iter().rev().find(|life| life.lives_at(moment))
     }
 
-    /// Whether a pid was that of the worker at a moment.
+    /// Whether a pid was that of the worker, or of a second one, at a moment.
     pub fn had_pid(&self, pid: u32, moment: RunTime) -> bool {
         self.at(moment).is_some_and(|life| life.process.pid == pid)
+            || self
+                .seconds
+                .iter()
+                .any(|life| life.process.pid == pid && life.lives_at(moment))
     }
 
     /// The worker that was started last.
@@ -155,5 +179,42 @@ impl Workers {
             || life
                 .exited
                 .is_some_and(|exited| exited - tolerance <= moment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::judge::check::check;
+
+    /// A second worker that serves a session of the first one's data folder.
+    const SECOND: &str = "
+        0s run; 0s worker 5; 0.1s..8s tick; 0.5s second 6
+        1s open s1; 1s seen 10 parent 6; 1s hello 10 primary parent 6; 1.1s serves 10 s1; 2s end s1 complete";
+    const END: &str = "6s load; 6s drained quiet; 6.5s grace; 6.8s harness-signal 6 15; 6.9s second-exit 6; 7s stop; 7.1s worker-exit 5; 8.5s residue; 9s over";
+
+    #[test]
+    fn a_second_workers_child_has_a_live_owner() {
+        check(&format!("{SECOND}\n{END}"), "fail retained=1");
+        let gone = "2.5s bye 10 eof; 2.5s exited 10; 2.5s gone 10";
+        check(&format!("{SECOND}\n{gone}\n{END}"), "pass");
+        // Without it, it has none.
+        let dead = "1.5s second-exit 6 code 1";
+        check(&format!("{SECOND}\n{dead}\n{END}"), "fail reparented=1");
+    }
+
+    #[test]
+    fn a_second_worker_is_no_child_and_its_end_no_death() {
+        let early = "0s run; 0s worker 5; 0.1s..8s tick; 0.5s seen 6 parent 1; 0.5s second 6; 0.6s second-exit 6 code 1";
+        check(
+            &format!("{early}; 1s open s1; 2s end s1 complete\n{END}"),
+            "pass",
+        );
+    }
+
+    #[test]
+    fn a_signal_to_a_second_worker_does_not_make_the_first_one_leave() {
+        let killed = "1.2s harness-signal 6 9; 1.3s second-exit 6 signal 9; 1.5s signal 11 15 from 5; 1.5s bye 11 signal; 1.5s exited 11; 1.5s gone 11";
+        let first = "0s run; 0s worker 5; 0.1s..8s tick; 0.5s second 6; 1s open s1; 1s seen 11 parent 5; 1s hello 11 primary; 1.1s serves 11 s1; 2s end s1 complete";
+        check(&format!("{first}\n{killed}\n{END}"), "fail killed_early=1");
     }
 }

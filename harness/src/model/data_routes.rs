@@ -50,6 +50,25 @@ pub(super) async fn processing_status(State(service): Service) -> Json<Value> {
     Json(json!({"isProcessing": depth > 0, "queueDepth": depth}))
 }
 
+/// `GET /api/pending-queue`: what waits to be delivered, also for sessions that are not active.
+pub(super) async fn pending_queue(State(service): Service) -> Json<Value> {
+    let messages: Vec<_> = service
+        .sessions
+        .all_waiting()
+        .into_iter()
+        .map(|item| {
+            json!({
+                "id": item.id,
+                "session_db_id": item.session,
+                "status": "pending",
+                "created_at_epoch": item.created_at_epoch,
+                "message": item.work,
+            })
+        })
+        .collect();
+    Json(json!({"queue": {"totalPending": messages.len(), "messages": messages}}))
+}
+
 /// `GET /api/stats`.
 pub(super) async fn stats(State(service): Service) -> Json<Value> {
     let memory = lock(&service.memory);

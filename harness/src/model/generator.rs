@@ -1,12 +1,14 @@
 //! The promise around one run of the agent: how it starts, its `finally`, and its restart after a crash.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::sleep;
 
 use super::cleanup::close::close;
 use super::cleanup::session_diff::PreExisting;
-use super::policy::{Cleanup, QueryEnd};
+use super::policy::{Cleanup, QueryEnd, Quirk};
+use super::quirks::{attendants, mistaken};
 use super::sdk_agent::{Conversation, Ended};
 use super::service::WorkerService;
 use super::sessions::{ActiveSession, Opening};
@@ -23,6 +25,7 @@ pub(super) fn start(service: &Arc<WorkerService>, session: &Arc<ActiveSession>, 
         "session {}: generator starts ({source}), prompt {}",
         session.id, opening.prompt_number
     ));
+    attendants::generator_starts(service, &opening);
     tokio::spawn(run(Arc::clone(service), Arc::clone(session), opening));
 }
 
@@ -49,8 +52,14 @@ async fn run(service: Arc<WorkerService>, session: Arc<ActiveSession>, mut openi
         if !should_restart(&service, &session, &ended) {
             break;
         }
+        let delay = match ended {
+            // These have not failed: what came meanwhile does not wait for a pause.
+            Ended::Replaced | Ended::MadeRoom => Duration::ZERO,
+            _ if service.settings.has(Quirk::RestartsForEver) => Duration::ZERO,
+            _ => service.timing.restart_delay,
+        };
         tokio::select! {
-            () = sleep(service.timing.restart_delay) => {}
+            () = sleep(delay) => {}
             () = aborted(&session, aborts) => break,
         }
         if !service.sessions.knows(&session) || session.has_generator() {
@@ -64,11 +73,13 @@ async fn run(service: Arc<WorkerService>, session: Arc<ActiveSession>, mut openi
 /// Crash recovery: a generator that nobody has ended, with work pending, begins anew with a new claude.
 fn should_restart(service: &WorkerService, session: &Arc<ActiveSession>, ended: &Ended) -> bool {
     match ended {
-        Ended::ChildExited(_) | Ended::Failed(_) => {}
+        Ended::ChildExited(_) | Ended::Failed(_) | Ended::Replaced | Ended::MadeRoom => {}
         Ended::Drained | Ended::Silent | Ended::Aborted | Ended::Idle => return false,
     }
     service.sessions.pending(session.id) > 0
-        && (session.ending().is_none() || session.restarts_while_ending() <= RESTARTS_WHILE_ENDING)
+        && (session.ending().is_none()
+            || service.settings.has(Quirk::RestartsForEver)
+            || session.restarts_while_ending() <= RESTARTS_WHILE_ENDING)
 }
 
 async fn aborted(session: &ActiveSession, aborts: u64) {
@@ -89,14 +100,34 @@ async fn run_once(
     opening: Opening,
 ) -> Ended {
     let settings = &service.settings;
+    let slot = match service
+        .slots
+        .take(session, &opening, &service.sessions)
+        .await
+    {
+        Ok(slot) => slot,
+        Err(ended) => {
+            session.iterator_closes();
+            return ended;
+        }
+    };
     let before = settings
         .cleans_up_by(Cleanup::SessionDiff)
         .then(|| PreExisting::look(&service.processes));
     let (ended, conversation) = service
         .agent
         .start_session(session, &opening, |child| {
-            if settings.cleans_up_by(Cleanup::Tracked) {
+            if let Some(slot) = slot {
+                service.slots.hold(slot, child);
+            }
+            if settings.has(Quirk::EndsTheLastOnly) {
+                service.tracked.forget(session.id);
+            }
+            if settings.cleans_up_by(Cleanup::Tracked) || settings.has(Quirk::KillsAtEnd) {
                 service.tracked.track(session.id, child);
+            }
+            if let Some(readoption) = &service.readoption {
+                readoption.write(session.id, child);
             }
         })
         .await;
@@ -106,7 +137,11 @@ async fn run_once(
     if let Some(conversation) = conversation {
         let child = Arc::clone(conversation.child());
         end_query(service, session, &ended, conversation).await;
-        if settings.cleans_up_by(Cleanup::Tracked) {
+        if settings.has(Quirk::StalePid) {
+            mistaken::end_later(service, child.pid());
+        }
+        // One that was replaced is out of mind.
+        if settings.cleans_up_by(Cleanup::Tracked) && !matches!(ended, Ended::Replaced) {
             service
                 .tracked
                 .cleanup(
@@ -143,7 +178,10 @@ async fn end_query(
     let kill_after = service.timing.kill_after;
     let child = Arc::clone(conversation.child());
     let closes = settings.cleans_up_by(Cleanup::Close);
-    let closes_stdin = closes || settings.query_end == QueryEnd::ClosesStdin;
+    // Whoever makes room means to be gone.
+    let closes = closes || matches!(ended, Ended::MadeRoom);
+    let closes_stdin =
+        closes || settings.query_end == QueryEnd::ClosesStdin || matches!(ended, Ended::Replaced);
     if closes_stdin {
         conversation.close_input();
     }
@@ -152,9 +190,14 @@ async fn end_query(
 
     let by_signal = match ended {
         // The idle policy means to end the child: its abort is the one that works.
-        Ended::Idle => true,
+        Ended::Idle => !settings.has(Quirk::IdleClosesOnly),
         Ended::Aborted => closes_stdin,
-        Ended::Drained | Ended::Silent | Ended::ChildExited(_) | Ended::Failed(_) => false,
+        Ended::Drained
+        | Ended::Silent
+        | Ended::MadeRoom
+        | Ended::Replaced
+        | Ended::ChildExited(_)
+        | Ended::Failed(_) => false,
     };
     if by_signal {
         service.processes.end(&child, kill_after).await;

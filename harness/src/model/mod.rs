@@ -17,7 +17,8 @@
 //! processes                         every child, until it was waited for; enumeration; signals
 //! ```
 //!
-//! `cleanup` holds the proposed cures, one file each, and `shutdown` the end of the daemon.
+//! `slots` says how many claudes may live at once, where that is limited; `cleanup` holds the proposed cures, one file each, `quirks` the
+//! mistakes that others have made, and `shutdown` the end of the daemon.
 //!
 //! **One thread.** Everything runs on a single-threaded runtime; there is no thread for a session or for a child, and nothing
 //! polls. State that the HTTP framework must be able to share is behind locks that are never contended and never held over an
@@ -42,6 +43,7 @@ mod privacy;
 mod processes;
 mod prompts;
 mod query;
+mod quirks;
 mod responses;
 mod routes;
 mod sdk_agent;
@@ -50,6 +52,7 @@ mod service;
 mod sessions;
 mod settings;
 mod shutdown;
+mod slots;
 mod stream;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@
 //! price is that an item whose child died between answer and result is answered twice.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -142,6 +143,26 @@ impl PendingStore {
         Ok(())
     }
 
+    /// Throws away waiting items of a session, and says how many that were.
+    pub(super) fn drop_waiting(
+        &mut self,
+        session: i64,
+        is_dropped: impl Fn(&Work) -> bool,
+    ) -> Result<usize, StoreError> {
+        let Some(queue) = self.queues.get_mut(&session) else {
+            return Ok(0);
+        };
+        let (dropped, kept): (VecDeque<_>, _) = mem::take(&mut queue.waiting)
+            .into_iter()
+            .partition(|item| is_dropped(&item.work));
+        queue.waiting = kept;
+        self.forget_if_empty(session);
+        for item in &dropped {
+            self.file.log(&Line::Done(item.id))?;
+        }
+        Ok(dropped.len())
+    }
+
     /// Claimed items were not answered: they wait again, before everything younger.
     pub(super) fn put_back(&mut self, items: impl IntoIterator<Item = Item>) {
         for item in items {
@@ -157,6 +178,11 @@ impl PendingStore {
         self.queues
             .get(&session)
             .map_or(0, |queue| queue.waiting.len())
+    }
+
+    /// All items that wait to be delivered, session by session.
+    pub(super) fn all_waiting(&self) -> impl Iterator<Item = &Item> {
+        self.queues.values().flat_map(|queue| &queue.waiting)
     }
 
     /// How many items of a session are pending: waiting or in flight.
@@ -214,6 +240,24 @@ mod tests {
         again.enqueue(7, 0, summary("four")).unwrap();
         assert_eq!(again.claim(7).unwrap().id, 3);
         assert_eq!(again.claim(7).unwrap().id, 4);
+    }
+
+    #[test]
+    fn what_is_thrown_away_never_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = PendingStore::open(folder.path()).unwrap();
+        for text in ["one", "two", "three"] {
+            store.enqueue(7, 0, summary(text)).unwrap();
+        }
+        store.claim(7).unwrap();
+        let dropped = store.drop_waiting(7, |work| *work == summary("three"));
+        assert_eq!(dropped.unwrap(), 1);
+        assert_eq!((store.waiting(7), store.count(7)), (1, 2));
+        assert_eq!(store.drop_waiting(8, |_| true).unwrap(), 0);
+
+        let again = PendingStore::open(folder.path()).unwrap();
+        let left: Vec<_> = again.all_waiting().map(|item| item.id).collect();
+        assert_eq!(left, [1, 2]);
     }
 
     #[test]

@@ -86,19 +86,21 @@ names! {
     InterruptOnly = "interrupt-only",
     /// A sweep at intervals ends what has parent 1, and nothing else is ever ended.
     SweepsParentOne = "sweeps-parent-one",
-    /// The reaper looks at every descendant and sends SIGTERM to those that are not called claude.
+    /// A sweep at intervals looks at every descendant and sends SIGTERM to those that the worker has not started itself.
     SweepsDescendants = "sweeps-descendants",
-    /// The worker's ends of its children's pipes are inherited by later children.
+    /// The worker's end of a child's stdin is inherited by later children.
     InheritablePipes = "inheritable-pipes",
     /// Of several claudes of a session only the last one is ended.
     EndsTheLastOnly = "ends-the-last-only",
     /// A claude that is silent for the kill time is replaced by another one; the old one's stdin is closed, and it is forgotten.
     ReplacesSilent = "replaces-silent",
+    /// The idle limit ends a generator and closes its claude's stdin, and sends no signal.
+    IdleClosesOnly = "idle-closes-only",
     /// No child is ever waited for.
     NeverWaits = "never-waits",
     /// Children are written to disk, and a restarted worker ends those of its forerunner by SIGTERM when their sessions end.
     ReadoptsChildren = "readopts-children",
-    /// Each session gets a helper of its own, which lives until the worker stops and is then ended.
+    /// Each session gets a helper of its own, which lives until the worker's shutdown ends its children.
     HelperPerSession = "helper-per-session",
     /// The worker starts a helper, and leaves it behind when it stops.
     LeavesHelper = "leaves-helper",
@@ -106,25 +108,29 @@ names! {
     HelperUnreaped = "helper-unreaped",
     /// Each session starts a probe (`claude --version`) whose end nobody waits for, with its stdin left open.
     ProbeForgotten = "probe-forgotten",
+    /// Every item is followed by a line that is no JSON.
+    WritesGarbage = "writes-garbage",
     /// Each request starts a probe.
     ProbeStorm = "probe-storm",
     /// The end of a session kills its claude at once, whatever it still has to do.
     KillsAtEnd = "kills-at-end",
     /// What ends a child is a number that was remembered, not the child: somebody else may have it by then.
     StalePid = "stale-pid",
-    /// At a session's end the worker kills a pid that it has mistaken for its child's: its own.
+    /// At a session's end the worker kills (SIGKILL) a pid that it has mistaken for its child's: its own.
     KillsItself = "kills-itself",
     /// The queue of a session is thrown away when the session ends.
     DropsQueueAtEnd = "drops-queue-at-end",
-    /// A summary that comes last is forgotten when the session ends.
+    /// A summary that waits is forgotten when the session ends.
     DropsSummary = "drops-summary",
     /// Every item is handed to the claude twice.
     DeliversTwice = "delivers-twice",
+    /// An item that was answered is taken off the queue only when its session is over.
+    ConfirmsAtEnd = "confirms-at-end",
     /// Every answer is stored twice.
     StoresTwice = "stores-twice",
-    /// What was in flight when a claude died is taken as done, with a record that says so.
+    /// What was in flight when a claude died or fell silent is taken as done, with a record that says so.
     DeadTurnIsDone = "dead-turn-is-done",
-    /// What was in flight when a claude died is forgotten.
+    /// What was in flight when a claude died or fell silent is forgotten.
     ForgetsInFlight = "forgets-in-flight",
     /// An answer is confirmed and never stored.
     ForgetsToStore = "forgets-to-store",

@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::lock;
 use super::policy::Shutdown;
+use super::quirks::ladder::Ladder;
 
 /// One child, also after its end.
 #[derive(Debug)]
@@ -58,12 +59,21 @@ struct Running {
 }
 
 /// The table of running children.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ProcessManager {
     running: Mutex<HashMap<u32, Running>>,
+    /// How a child is ended that has to go.
+    pub(super) ladder: Ladder,
 }
 
 impl ProcessManager {
+    pub(super) fn new(ladder: Ladder) -> Self {
+        Self {
+            running: Mutex::default(),
+            ladder,
+        }
+    }
+
     /// Starts a child.
     pub(super) fn spawn(&self, command: &mut Command) -> io::Result<Arc<Child>> {
         let process = command.spawn()?;
@@ -113,9 +123,24 @@ impl ProcessManager {
 
     /// Sends a signal to a child that has not been waited for; to nobody otherwise.
     pub(super) fn signal(&self, child: &Child, signal: Signal) {
-        if lock(&self.running).contains_key(&child.pid) {
+        let is_there = lock(&self.running)
+            .get(&child.pid)
+            .is_some_and(|running| std::ptr::eq(&*running.child, child));
+        if is_there {
             send(child.pid, signal);
         }
+    }
+
+    /// Sends a signal to whichever child has a number now.
+    pub(super) fn signal_number(&self, pid: u32, signal: Signal) {
+        if self.has_started(pid) {
+            send(pid, signal);
+        }
+    }
+
+    /// Whether a pid is that of a child that has not been waited for.
+    pub(super) fn has_started(&self, pid: u32) -> bool {
+        lock(&self.running).contains_key(&pid)
     }
 
     /// Kills a pid that an enumeration of this daemon's children has just given. Between the two nothing is waited for, because
@@ -155,8 +180,8 @@ impl ProcessManager {
 
     /// SIGTERM, a while to obey, SIGKILL; returns when the child is gone.
     pub(super) async fn end(&self, child: &Child, kill_after: Duration) {
-        self.signal(child, Signal::SIGTERM);
-        if !child.exits_within(kill_after).await {
+        self.signal(child, self.ladder.first);
+        if !child.exits_within(kill_after).await && self.ladder.kills {
             self.signal(child, Signal::SIGKILL);
             child.exited().await;
         }
@@ -172,7 +197,7 @@ fn send(pid: u32, signal: Signal) {
 
 /// The direct children of this daemon, dead ones that were not waited for included: what `pgrep -P` prints. Where the kernel
 /// lists them itself that list is taken, because a `pgrep` for each session would be one more process for each session.
-fn own_children() -> Vec<u32> {
+pub(super) fn own_children() -> Vec<u32> {
     let from_kernel = || -> io::Result<Vec<u32>> {
         let mut pids = Vec::new();
         for task in fs::read_dir("/proc/self/task")? {
@@ -192,7 +217,7 @@ fn own_children() -> Vec<u32> {
     from_kernel().or_else(|_| from_pgrep()).unwrap_or_default()
 }
 
-fn numbers(text: &str) -> impl Iterator<Item = u32> {
+pub(super) fn numbers(text: &str) -> impl Iterator<Item = u32> {
     text.split_ascii_whitespace()
         .filter_map(|word| word.parse().ok())
 }

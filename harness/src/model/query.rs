@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::child_stdio::{self, ChildInput, ChildOutput};
 use super::policy::Stdio;
 use super::processes::{Child, ProcessManager};
+use super::quirks::inherited;
 use super::stream::{self, Content, Message};
 
 /// A line that is longer is thrown away while it arrives.
@@ -34,6 +35,8 @@ pub(super) struct QueryOptions<'a> {
     pub(super) claude: &'a Path,
     pub(super) resume: Option<&'a str>,
     pub(super) stdio: Stdio,
+    /// Whether later children inherit what the worker holds of this one's stdin.
+    pub(super) inheritable: bool,
 }
 
 /// Why a query has ended in an error.
@@ -97,6 +100,9 @@ pub(super) fn query(
             .stdout(child_stdout)
             .stderr(StdStdio::null());
         let child = processes.spawn(&mut command)?;
+        if options.inheritable {
+            inherited::by_later_children(&input)?;
+        }
         Ok(Query {
             child,
             input: Some(input),

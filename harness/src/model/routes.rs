@@ -14,6 +14,7 @@ use super::generator;
 use super::lock;
 use super::pending::Work;
 use super::privacy::without_private;
+use super::quirks::{helper_per_session, requests};
 use super::server::{ApiError, number, parsed};
 use super::service::WorkerService;
 
@@ -76,6 +77,7 @@ pub(super) async fn init(State(service): Service, Path(id): Path<String>, body: 
     let session = service
         .sessions
         .initialize(id, prompt.as_deref(), body.prompt_number)?;
+    helper_per_session::start(&service, body.prompt_number);
     generator::start(&service, &session, "init");
     let answer = json!({"status": "initialized", "sessionDbId": id, "port": service.port});
     Ok(Json(answer).into_response())
@@ -127,7 +129,7 @@ pub(super) async fn observation(
     let id = number(&id)?;
     let body: ObservationBody = parsed(&body)?;
     let prompt_number = body.prompt_number;
-    queue(&service, id, body.into_work(prompt_number), "observation")
+    queue(&service, id, body.into_work(prompt_number), "observation").await
 }
 
 /// `POST /api/sessions/observations`.
@@ -148,7 +150,7 @@ pub(super) async fn observation_by_content_id(State(service): Service, body: Byt
     if prompts == 0 {
         return Ok(skipped("private"));
     }
-    queue(&service, id, body.into_work(Some(prompts)), "observation")
+    queue(&service, id, body.into_work(Some(prompts)), "observation").await
 }
 
 #[derive(Deserialize)]
@@ -174,7 +176,7 @@ pub(super) async fn summarize(
 ) -> Answer {
     let id = number(&id)?;
     let body: SummarizeBody = parsed(&body)?;
-    queue(&service, id, body.into_work(), "summarize")
+    queue(&service, id, body.into_work(), "summarize").await
 }
 
 /// `POST /api/sessions/summarize`.
@@ -185,7 +187,7 @@ pub(super) async fn summarize_by_content_id(State(service): Service, body: Bytes
     if prompts == 0 {
         return Ok(skipped("private"));
     }
-    queue(&service, id, body.into_work(), "summarize")
+    queue(&service, id, body.into_work(), "summarize").await
 }
 
 /// `GET /sessions/:id/status`.
@@ -221,7 +223,14 @@ pub(super) async fn delete(State(service): Service, Path(id): Path<String>) -> A
     Ok(Json(json!({"status": "deleted"})).into_response())
 }
 
-fn queue(service: &Arc<WorkerService>, id: i64, work: Work, source: &str) -> Answer {
+async fn queue(service: &Arc<WorkerService>, id: i64, work: Work, source: &str) -> Answer {
+    requests::keep_waiting(service, id).await?;
+    if let Some(refusal) = requests::refusal(service, id) {
+        return Err(refusal);
+    }
+    if service.last_taken.knows(service, id, &work) {
+        return Ok(Json(json!({"status": "queued"})).into_response());
+    }
     let session = service.sessions.queue(id, work)?;
     generator::ensure_running(service, &session, source);
     Ok(Json(json!({"status": "queued"})).into_response())

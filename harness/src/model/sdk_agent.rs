@@ -14,12 +14,14 @@ use super::json_lines::StoreError;
 use super::lock;
 use super::memory::{Memory, Moment};
 use super::pending::Item;
-use super::policy::Stdio;
+use super::policy::{Quirk, Stdio};
 use super::processes::{Child, ProcessManager};
 use super::prompts;
 use super::query::{Query, QueryError, QueryOptions, Step, query, unique_uuid};
+use super::quirks::{garbage, garbled, handing_over, in_flight, storing};
 use super::responses;
 use super::sessions::{ActiveSession, Opening, SessionManager};
+use super::slots::SlotPool;
 use super::stream::{self, Content, Message};
 
 /// The agent. One serves all sessions.
@@ -32,9 +34,14 @@ pub(super) struct SdkAgent {
     pub(super) drain_limit: Duration,
     /// The idle policy's limit, where that policy is on.
     pub(super) idle_limit: Option<Duration>,
+    /// After which silence with answers due a claude is given up for another one, where the daemon does that.
+    pub(super) replace_after: Option<Duration>,
+    /// What the daemon does beyond the report.
+    pub(super) quirks: Vec<Quirk>,
     pub(super) processes: Arc<ProcessManager>,
     pub(super) sessions: Arc<SessionManager>,
     pub(super) memory: Arc<Mutex<Memory>>,
+    pub(super) slots: Arc<SlotPool>,
 }
 
 /// Why the iterator of a query has ended.
@@ -48,6 +55,10 @@ pub(super) enum Ended {
     Aborted,
     /// Nothing new came for longer than the idle policy allows.
     Idle,
+    /// It had nothing to do, and another session waited for a slot.
+    MadeRoom,
+    /// Its claude has been silent for too long with answers due, and another one takes its place.
+    Replaced,
     /// The claude has ended by itself, or was ended by somebody else.
     ChildExited(ExitStatus),
     /// It could not be started, it cannot be understood, or what it said could not be kept.
@@ -61,6 +72,8 @@ impl std::fmt::Display for Ended {
             Self::Silent => f.write_str("its claude is silent with answers due"),
             Self::Aborted => f.write_str("aborted"),
             Self::Idle => f.write_str("idle for too long"),
+            Self::MadeRoom => f.write_str("idle, and others wait for a slot"),
+            Self::Replaced => f.write_str("its claude is silent and is replaced"),
             Self::ChildExited(status) => write!(f, "its claude has ended, {status}"),
             Self::Failed(error) => error.fmt(f),
         }
@@ -102,7 +115,10 @@ impl From<StoreError> for AgentError {
 pub(super) struct Conversation {
     query: Query,
     turns: VecDeque<Turn>,
+    /// `confirms-at-end`: items whose turn has ended, and which are pending still.
+    unconfirmed: Vec<Item>,
     last_heard: Instant,
+    last_said: Instant,
 }
 
 /// A message that was sent and whose turn has not ended.
@@ -128,6 +144,7 @@ impl Conversation {
         let line = stream::user(content, &session.content_session_id, &uuid);
         self.query.send(&line);
         self.turns.push_back(Turn { uuid, item });
+        self.last_said = Instant::now();
     }
 
     /// Takes out the turns that a result ends: those that it names, or else the oldest.
@@ -139,6 +156,11 @@ impl Conversation {
             return VecDeque::into(ended);
         }
         self.turns.pop_front().into_iter().collect()
+    }
+
+    /// Since when answers are due and nothing is heard.
+    fn silent_since(&self) -> Option<Instant> {
+        (!self.turns.is_empty()).then(|| self.last_heard.max(self.last_said))
     }
 
     fn unanswered(&mut self) -> Vec<Item> {
@@ -159,6 +181,7 @@ impl SdkAgent {
             claude: &self.claude,
             resume: opening.resume.as_deref(),
             stdio: self.stdio,
+            inheritable: self.quirks.contains(&Quirk::InheritablePipes),
         };
         let query = match query(&self.processes, &options) {
             Ok(query) => query,
@@ -168,7 +191,9 @@ impl SdkAgent {
         let mut conversation = Conversation {
             query,
             turns: VecDeque::new(),
+            unconfirmed: Vec::new(),
             last_heard: Instant::now(),
+            last_said: Instant::now(),
         };
         let today = Moment::now().iso();
         let text = prompts::opening(
@@ -180,6 +205,11 @@ impl SdkAgent {
         conversation.say(&text, session, None);
         let ended = match self.converse(session, opening, &mut conversation).await {
             Ok(ended) => ended,
+            Err(AgentError::Query(QueryError::NotJson(cause)))
+                if self.quirks.contains(&Quirk::DiesOfGarbage) =>
+            {
+                garbage::die_of(&cause)
+            }
             Err(error) => {
                 // As measured: the SDK ends a child that it cannot understand.
                 self.processes.signal(conversation.child(), Signal::SIGTERM);
@@ -201,13 +231,18 @@ impl SdkAgent {
         loop {
             let changed = session.changed();
             tokio::pin!(changed);
+            let room = self.slots.changed();
+            tokio::pin!(room);
             // From here on no wake-up is missed, also not one that comes before the first poll.
             changed.as_mut().enable();
+            room.as_mut().enable();
 
             if session.is_aborted_since(opening.aborts) {
                 return Ok(Ended::Aborted);
             }
-            while conversation.query.accepts() {
+            while conversation.query.accepts()
+                && (conversation.turns.is_empty() || !handing_over::is_one_at_a_time(&self.quirks))
+            {
                 let Some(item) = self.sessions.claim(session) else {
                     break;
                 };
@@ -216,7 +251,13 @@ impl SdkAgent {
                 }
                 let occurred_at = Moment::at(item.created_at_epoch).iso();
                 let text = prompts::item(&item.work, &occurred_at);
+                for _ in 1..handing_over::times(&self.quirks) {
+                    conversation.say(&text, session, None);
+                }
                 conversation.say(&text, session, Some(item));
+                if self.quirks.contains(&Quirk::WritesGarbage) {
+                    conversation.query.send(garbled::LINE);
+                }
             }
             let ending = session.ending();
             if ending.is_some()
@@ -225,10 +266,17 @@ impl SdkAgent {
             {
                 return Ok(Ended::Drained);
             }
+            if conversation.turns.is_empty() && self.slots.wants_room_of(conversation.child()) {
+                return Ok(Ended::MadeRoom);
+            }
             let silence = ending.map(|since| since.max(conversation.last_heard) + self.drain_limit);
             let idle_at = idle.as_ref().map(IdleTimer::deadline);
+            let replaced_at = self
+                .replace_after
+                .and_then(|limit| Some(conversation.silent_since()? + limit));
             tokio::select! {
                 () = changed => {}
+                () = room => {}
                 step = conversation.query.step() => match step? {
                     Step::Message(message) => self.hear(session, conversation, message)?,
                     Step::Progress => conversation.last_heard = Instant::now(),
@@ -236,6 +284,7 @@ impl SdkAgent {
                 },
                 () = until(silence) => return Ok(Ended::Silent),
                 () = until(idle_at) => return Ok(Ended::Idle),
+                () = until(replaced_at) => return Ok(Ended::Replaced),
             }
         }
     }
@@ -243,6 +292,8 @@ impl SdkAgent {
     /// What becomes of items that were delivered and not answered.
     fn settle(&self, session: &ActiveSession, ended: &Ended, conversation: &mut Conversation) {
         let unanswered = conversation.unanswered();
+        // Where the data folder takes no more, they stay on disk as pending and are taken up after a restart.
+        let _ = self.sessions.confirm(&conversation.unconfirmed);
         match ended {
             // Whoever aborts gives up what is in flight, as v9.0.0 does; what no claude has seen yet stays pending.
             Ended::Aborted => {
@@ -252,8 +303,13 @@ impl SdkAgent {
             Ended::Drained
             | Ended::Silent
             | Ended::Idle
+            | Ended::MadeRoom
+            | Ended::Replaced
             | Ended::ChildExited(_)
-            | Ended::Failed(_) => self.sessions.put_back(session, unanswered),
+            | Ended::Failed(_) => {
+                let waiting = in_flight::give_up(self, session, unanswered);
+                self.sessions.put_back(session, waiting);
+            }
         }
     }
 
@@ -272,8 +328,12 @@ impl SdkAgent {
             Content::Assistant(text) => self.store(session, &text)?,
             Content::Result { answered } => {
                 let ended = conversation.ended_turns(&answered);
-                self.sessions
-                    .confirm(ended.iter().filter_map(|turn| turn.item.as_ref()))?;
+                let items = ended.into_iter().filter_map(|turn| turn.item);
+                if self.quirks.contains(&Quirk::ConfirmsAtEnd) {
+                    conversation.unconfirmed.extend(items);
+                } else {
+                    self.sessions.confirm(&items.collect::<Vec<_>>())?;
+                }
             }
             Content::ControlRequest { id, subtype } => {
                 conversation.query.send(&stream::refusal(&id, &subtype));
@@ -283,7 +343,7 @@ impl SdkAgent {
         Ok(())
     }
 
-    fn store(&self, session: &ActiveSession, text: &str) -> Result<(), StoreError> {
+    pub(super) fn store(&self, session: &ActiveSession, text: &str) -> Result<(), StoreError> {
         let observations = responses::observations(text);
         let summary = responses::summary(text);
         let moment = session
@@ -292,13 +352,15 @@ impl SdkAgent {
         if observations.is_empty() && summary.is_none() {
             return Ok(());
         }
-        lock(&self.memory).store(
-            session.id,
-            session.last_prompt_number(),
-            moment,
-            &observations,
-            summary.as_ref(),
-        )
+        (0..storing::times(&self.quirks)).try_for_each(|_| {
+            lock(&self.memory).store(
+                session.id,
+                session.last_prompt_number(),
+                moment,
+                &observations,
+                summary.as_ref(),
+            )
+        })
     }
 
     /// Reads on after the iterator has ended, until the child has. Two reasons: a child whose stdout nobody reads can neither

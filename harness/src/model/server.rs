@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, body::Bytes};
@@ -14,6 +15,7 @@ use tokio::task::JoinError;
 
 use super::data_routes;
 use super::json_lines::StoreError;
+use super::quirks::probe_storm;
 use super::routes;
 use super::service::WorkerService;
 use super::sessions::SessionError;
@@ -46,15 +48,27 @@ pub(super) fn router(service: Arc<WorkerService>) -> Router {
             "/api/processing-status",
             get(data_routes::processing_status),
         )
+        .route("/api/pending-queue", get(data_routes::pending_queue))
         .route("/api/stats", get(data_routes::stats))
         .route("/api/health", get(health))
         .route("/api/readiness", get(readiness))
         .route("/api/version", get(version))
         .route("/api/admin/shutdown", post(shutdown))
+        .layer(from_fn_with_state(Arc::clone(&service), probed))
         .fallback(not_found)
         .method_not_allowed_fallback(not_found)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(service)
+}
+
+/// Any request, with whatever a quirk does at each.
+async fn probed(
+    State(service): State<Arc<WorkerService>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    probe_storm::probe(&service);
+    next.run(request).await
 }
 
 async fn health() -> Json<Value> {
@@ -99,6 +113,14 @@ impl ApiError {
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
+            message: message.into(),
+        }
+    }
+
+    /// The daemon has too much to do.
+    pub(super) fn busy(message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
             message: message.into(),
         }
     }

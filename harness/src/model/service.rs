@@ -20,13 +20,20 @@ use super::json_lines::StoreError;
 use super::log::Log;
 use super::memory::{Memory, Moment};
 use super::pending::PendingStore;
-use super::policy::Cleanup;
+use super::policy::{Cleanup, Quirk};
 use super::processes::ProcessManager;
+use super::quirks::attendants;
+use super::quirks::ladder::Ladder;
+use super::quirks::left_behind::LeftBehind;
+use super::quirks::readoption::Readoption;
+use super::quirks::requests::LastTaken;
+use super::quirks::sweeps;
 use super::sdk_agent::SdkAgent;
 use super::server::router;
 use super::sessions::SessionManager;
 use super::settings::{Settings, Timing};
 use super::shutdown;
+use super::slots::SlotPool;
 
 /// The daemon.
 #[derive(Debug)]
@@ -41,6 +48,11 @@ pub(super) struct WorkerService {
     pub(super) sessions: Arc<SessionManager>,
     pub(super) agent: Arc<SdkAgent>,
     pub(super) tracked: TrackedChildren,
+    pub(super) slots: Arc<SlotPool>,
+    pub(super) last_taken: LastTaken,
+    left_behind: LeftBehind,
+    /// What the last daemon has left, where this one takes it over.
+    pub(super) readoption: Option<Readoption>,
     /// Somebody has asked for the end.
     pub(super) stop: Notify,
 }
@@ -103,8 +115,10 @@ async fn serve(settings: Settings) -> Result<(), ServiceError> {
     let port = listener.local_addr().map_err(listen)?.port();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let processes = Arc::new(ProcessManager::default());
-    tokio::spawn(Arc::clone(&processes).reap()?);
+    let processes = Arc::new(ProcessManager::new(Ladder::of(&settings.quirks)));
+    if !settings.has(Quirk::NeverWaits) {
+        tokio::spawn(Arc::clone(&processes).reap()?);
+    }
 
     let pid_file = PidFile::new(&settings.data);
     let service = Arc::new(WorkerService::new(settings, port, processes)?);
@@ -156,6 +170,7 @@ impl WorkerService {
         let memory = Arc::new(Mutex::new(Memory::open(&settings.data)?));
         let pending = PendingStore::open(&settings.data)?;
         let sessions = Arc::new(SessionManager::new(Arc::clone(&memory), pending));
+        let slots = Arc::new(SlotPool::new(settings.slots, &settings.quirks));
         let agent = Arc::new(SdkAgent {
             claude: settings.claude.clone(),
             stdio: settings.stdio,
@@ -163,10 +178,19 @@ impl WorkerService {
             idle_limit: settings
                 .cleans_up_by(Cleanup::Idle)
                 .then_some(timing.idle_limit),
+            replace_after: settings
+                .has(Quirk::ReplacesSilent)
+                .then_some(timing.kill_after),
+            quirks: settings.quirks.clone(),
             processes: Arc::clone(&processes),
             sessions: Arc::clone(&sessions),
             memory: Arc::clone(&memory),
+            slots: Arc::clone(&slots),
         });
+        let readoption = settings
+            .has(Quirk::ReadoptsChildren)
+            .then(|| Readoption::open(&settings.data))
+            .transpose()?;
         Ok(Self {
             log: Log::new(settings.log),
             settings,
@@ -178,8 +202,20 @@ impl WorkerService {
             sessions,
             agent,
             tracked: TrackedChildren::default(),
+            slots,
+            last_taken: LastTaken::default(),
+            left_behind: LeftBehind::default(),
+            readoption,
             stop: Notify::new(),
         })
+    }
+
+    /// What a quirk leaves behind of a session that is over.
+    pub(super) fn leave_behind(&self) {
+        if let Err(error) = self.left_behind.session_is_over(&self.settings.quirks) {
+            self.log
+                .event(format_args!("nothing more can be left behind: {error}"));
+        }
     }
 
     fn start_background(self: &Arc<Self>) {
@@ -192,6 +228,15 @@ impl WorkerService {
             };
             tokio::spawn(reaper.start());
         }
+        let interval = self.timing.reaper_interval;
+        if self.settings.has(Quirk::SweepsParentOne) {
+            tokio::spawn(sweeps::sweep_parent_one(interval));
+        }
+        if self.settings.has(Quirk::SweepsDescendants) {
+            let processes = Arc::clone(&self.processes);
+            tokio::spawn(sweeps::sweep_descendants(processes, interval));
+        }
+        attendants::daemon_starts(self);
         tokio::spawn(recover(Arc::clone(self), self.sessions.with_pending_work()));
     }
 }

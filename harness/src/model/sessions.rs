@@ -201,9 +201,23 @@ impl SessionManager {
         }
     }
 
+    /// Throws away waiting items of a session, and says how many that were.
+    pub(super) fn drop_waiting(
+        &self,
+        id: i64,
+        is_dropped: impl Fn(&Work) -> bool,
+    ) -> Result<usize, StoreError> {
+        lock(&self.pending).drop_waiting(id, is_dropped)
+    }
+
     /// How many items of a session wait to be delivered.
     pub(super) fn waiting(&self, id: i64) -> usize {
         lock(&self.pending).waiting(id)
+    }
+
+    /// All items that wait to be delivered.
+    pub(super) fn all_waiting(&self) -> Vec<Item> {
+        lock(&self.pending).all_waiting().cloned().collect()
     }
 
     /// How many items of a session are pending.

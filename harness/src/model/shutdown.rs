@@ -23,8 +23,8 @@ pub(super) async fn end_children(service: &WorkerService) {
         .log
         .event(format_args!("shutdown: ending {} children", children.len()));
     let processes = &service.processes;
-    signal_all(processes, &children, Signal::SIGTERM);
-    if !all_exit_within(&children, service.timing.kill_after).await {
+    signal_all(processes, &children, processes.ladder.first);
+    if !all_exit_within(&children, service.timing.kill_after).await && processes.ladder.kills {
         signal_all(processes, &children, Signal::SIGKILL);
         all_exit_within(&children, service.timing.exit_wait).await;
     }

@@ -1,5 +1,6 @@
 //! Linux: everything is read straight from `/proc`, with the files of each known process kept open.
 
+mod limits;
 mod socket_diag;
 mod stdin_holders;
 mod watched;
@@ -15,6 +16,7 @@ use nix::sys::signal::Signal;
 use super::proc_text::{self, ShortName};
 use super::unless_gone;
 
+pub use limits::{allow_files, give_out_next, leave_files, may_give_out_pids};
 pub use stdin_holders::StdinHolderSearch;
 pub use watched::{Endings, HostPids, Watched, stat_of};
 

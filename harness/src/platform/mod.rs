@@ -10,9 +10,11 @@
 //! | [`command`], [`has_environment_entry`] | the command line and the environment of a process |
 //! | [`pss_bytes`], [`open_file_count`] | memory and open files of a process |
 //! | [`StdinHolderSearch`] | who holds the other end of a process's stdin |
-//! | [`memory_bytes`], [`page_size`], [`processor_time`], [`scheduling_wait`] | the machine, and what it spends on the harness |
+//! | [`memory_bytes`], [`page_size`], [`load_average`], [`processor_time`], [`scheduling_wait`] | the machine, and what it spends on the harness |
 //! | [`shared_memory_file`] | memory that many processes map and that exists once |
 //! | [`become_subreaper`], [`die_with_parent`] | ties between a process and its parent |
+//! | [`give_out_next`], [`may_give_out_pids`] | the pid of the next process of this PID namespace |
+//! | [`leave_files`], [`allow_files`] | how many files another process may open |
 //!
 //! A process that has vanished is an ordinary case and never an error: functions that ask about one process give `None` then.
 //! Everything is asked at the moment of the call; nothing here waits, keeps a thread, or reads the clock.
@@ -36,7 +38,7 @@ use crate::process::ProcessIdentity;
 
 #[cfg(not(target_os = "linux"))]
 pub use portable::memory_bytes;
-pub use portable::{dead_child, processor_time, reap};
+pub use portable::{dead_child, load_average, processor_time, reap};
 pub use proc_text::{Exit, ShortName, Stat};
 
 /// Who holds the other end of a process's stdin.

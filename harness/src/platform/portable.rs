@@ -93,6 +93,11 @@ pub fn memory_bytes() -> u64 {
     system.total_memory()
 }
 
+/// The machine's load average over one, five and fifteen minutes; zeros where it is not told.
+pub fn load_average() -> [f64; 3] {
+    System::load_average().map_or([0.0; 3], |load| [load.one, load.five, load.fifteen])
+}
+
 /// The processor time that this process has used so far, in user and kernel mode.
 pub fn processor_time() -> Duration {
     use nix::sys::resource::{UsageWho, getrusage};

@@ -287,6 +287,26 @@ pub fn die_with_parent(_parent: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Lets the next process have this pid: not here.
+pub fn give_out_next(_pid: u32) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether pids can be given out: not here.
+pub fn may_give_out_pids() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Lowers the limit of open files of another process: not here.
+pub fn leave_files(_pid: u32, _more: u32) -> io::Result<Option<u64>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Raises the limit of open files of another process: not here.
+pub fn allow_files(_pid: u32, _soft: u64) -> io::Result<bool> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

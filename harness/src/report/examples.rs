@@ -99,6 +99,7 @@ pub(super) fn passing() -> Report {
             .map(|witness| WitnessLine {
                 witness,
                 failed: None,
+                off: None,
             })
             .to_vec(),
         overhead: Overhead {
@@ -192,8 +193,8 @@ pub(super) fn failing() -> Report {
         time_to_reap_ms: TimeToReap::default(),
         findings: vec![
             Finding {
-                subject: "primary".to_owned(),
                 rule: Bin::Retained,
+                subject: "primary".to_owned(),
                 signature: "retained: primary `claude` after complete: never signalled, stdin still held open by the worker".to_owned(),
                 count: 121,
                 known: false,
@@ -212,8 +213,8 @@ pub(super) fn failing() -> Report {
                 },
             },
             Finding {
-                subject: "primary".to_owned(),
                 rule: Bin::KilledEarly,
+                subject: "primary".to_owned(),
                 signature: "killed_early: primary `claude` while its session was open: ended by SIGTERM from the worker, with work under way".to_owned(),
                 count: 1,
                 known: false,
@@ -232,8 +233,8 @@ pub(super) fn failing() -> Report {
                 },
             },
             Finding {
-                subject: "primary".to_owned(),
                 rule: Bin::Crashed,
+                subject: "primary".to_owned(),
                 signature: "crashed: primary `claude` while its session was open: ended by itself with work under way, as the scenario told it to".to_owned(),
                 count: 1,
                 known: false,
@@ -248,15 +249,15 @@ pub(super) fn failing() -> Report {
                 },
             },
             Finding {
-                subject: "primary".to_owned(),
                 rule: Bin::Lost,
-                signature: "lost: accepted, and neither answered nor waiting anywhere (session ended by complete)".to_owned(),
+                subject: "observation".to_owned(),
+                signature: "lost: observation: given to a claude that ended before it answered (session ended by complete)".to_owned(),
                 count: 2,
                 known: true,
                 blames: true,
                 sessions: vec!["s9".to_owned()],
                 processes: Vec::new(),
-                cause: "accepted, and neither answered nor waiting anywhere".to_owned(),
+                cause: "given to a claude that ended before it answered".to_owned(),
                 evidence: Evidence {
                     expected: "answered once, and stored where that can be read back".to_owned(),
                     seen: "first of them lhm-4f2a-9-o1z".to_owned(),
@@ -304,8 +305,8 @@ pub(super) fn inconclusive() -> Report {
             ..Work::default()
         },
         findings: vec![Finding {
-                subject: "primary".to_owned(),
             rule: Bin::Pending,
+            subject: "observation".to_owned(),
             signature: "pending: work went on when the time was over (session ended by complete)".to_owned(),
             count: 3,
             known: false,
@@ -324,10 +325,17 @@ pub(super) fn inconclusive() -> Report {
             WitnessLine {
                 witness: Source::Table,
                 failed: None,
+                off: None,
+            },
+            WitnessLine {
+                witness: Source::Portable,
+                failed: None,
+                off: Some("nothing checks the process table".to_owned()),
             },
             WitnessLine {
                 witness: Source::Control,
                 failed: Some("\x1b[31mbroken pipe".to_owned()),
+                off: None,
             },
         ],
         ..passing()

@@ -13,6 +13,7 @@ pub mod terminal;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::books::{Bins, Roles, Work};
+use crate::judge::coverage::untold;
 use crate::judge::finding::Finding;
 use crate::judge::{
     Forecast, Judgement, MemoryFigures, Point, SessionCounts, Threshold, TimeToReap,
@@ -146,6 +147,9 @@ pub struct WitnessLine {
     pub witness: Source,
     /// Why it failed, if it did.
     pub failed: Option<String>,
+    /// What cannot be told without it, where it was switched off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off: Option<String>,
 }
 
 /// What watching cost, and how well it went.
@@ -179,6 +183,7 @@ impl Report {
             .map(|witness| WitnessLine {
                 witness: *witness,
                 failed: None,
+                off: None,
             })
             .collect();
         for (witness, reason) in failed {
@@ -187,9 +192,20 @@ impl Report {
                 None => witnesses.push(WitnessLine {
                     witness,
                     failed: Some(reason),
+                    off: None,
                 }),
             }
         }
+        witnesses.extend(
+            judgement
+                .missing_witnesses
+                .into_iter()
+                .map(|witness| WitnessLine {
+                    witness,
+                    failed: None,
+                    off: Some(untold(witness).to_owned()),
+                }),
+        );
         Self {
             schema: SCHEMA,
             scenario: ScenarioLine {

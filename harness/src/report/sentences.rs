@@ -248,9 +248,13 @@ pub(super) fn watching(report: &Report) -> String {
     let witnesses: Vec<String> = report
         .witnesses
         .iter()
-        .map(|line| match &line.failed {
-            None => witness_name(line.witness).to_owned(),
-            Some(reason) => format!("{} (failed: {reason})", witness_name(line.witness)),
+        .map(|line| {
+            let name = witness_name(line.witness);
+            match (&line.failed, &line.off) {
+                (Some(reason), _) => format!("{name} (failed: {reason})"),
+                (None, Some(untold)) => format!("{name} (off: {untold})"),
+                (None, None) => name.to_owned(),
+            }
         })
         .collect();
     if !witnesses.is_empty() {

@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use fake_claude::quantity::Span;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::rest::Rest;
+use super::steps::Steps;
 use crate::isolation::inner::is_orphaned;
 use crate::judge::{Expectations, Judge};
 use crate::timeline::event::{Event, EventKind};
@@ -19,6 +21,9 @@ pub struct Followed {
     /// The judge of what was seen so far, for the progress line alone.
     pub live: Judge,
     expectations: Expectations,
+    steps: Rc<RefCell<Steps>>,
+    /// The grace after the end of the last session that has ended.
+    grace: Span,
 }
 
 /// The task through which every fact passes on its way to the recorder.
@@ -34,12 +39,15 @@ impl Following {
         mut facts: mpsc::Receiver<Event>,
         recorder: mpsc::Sender<Event>,
         expectations: Expectations,
+        steps: Rc<RefCell<Steps>>,
     ) -> Self {
         let live = Judge::new(&expectations);
         let state = Rc::new(RefCell::new(Followed {
             rest: Rest::default(),
             live,
             expectations,
+            steps,
+            grace: Span::ZERO,
         }));
         let followed = Rc::clone(&state);
         let task = spawn_local(async move {
@@ -69,10 +77,16 @@ impl Following {
 impl Followed {
     fn see(&mut self, event: &Event) {
         let grace_ends = match &event.event {
-            EventKind::SessionEnded { end, .. } => event.at + self.expectations.grace_after(*end),
+            EventKind::SessionEnded { end, .. } => {
+                self.grace = self.expectations.grace_after(*end);
+                event.at + self.grace
+            }
+            // A death before the first end of a session is covered by the grace of that.
+            EventKind::ProcessExited { .. } => event.at + self.grace,
             _ => RunTime::START,
         };
         self.rest.see(event, grace_ends);
         self.live.see(event);
+        self.steps.borrow_mut().see(event);
     }
 }

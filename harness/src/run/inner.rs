@@ -17,18 +17,20 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{interval, sleep, timeout};
 
+use super::faults::{Faults, Hands};
 use super::following::{Followed, Following};
-use super::given::{behaviour_of, strike, system};
+use super::given::{behaviour_of, system};
 use super::order::{Order, Progress, Told};
+use super::steps::Steps;
 use crate::clock::Clock;
-use crate::driver::{self, Drain, Driver, Schedule};
+use crate::driver::{self, Drain, Driver, Reached, Schedule};
 use crate::emitter::{self, Emitter};
 use crate::isolation::UserLimits;
 use crate::isolation::inner::{Adopted, Command, ToOuter, adopt};
 use crate::judge::Expectations;
 use crate::platform;
 use crate::recording::{Overhead, Recorder, write_overhead};
-use crate::scenario::{Scenario, Witness};
+use crate::scenario::{Fault, FaultKind, Scenario, Witness};
 use crate::timeline::event::{EventKind, Isolation, RunFacts, Source};
 use crate::witness::{self, Scope, Settings, Switches, Witnesses};
 use crate::worker::http::Client;
@@ -43,6 +45,8 @@ const LEAST_RESIDUE_GRACE: Span = Span::from_millis(300);
 enum Ended {
     /// The worker would not start.
     WorkerWouldNotStart(String),
+    /// The machine does not give what the scenario asks for.
+    Refused(String),
     /// Our bug, or a machine that refuses what is needed.
     Failed(String),
 }
@@ -89,6 +93,7 @@ pub fn inner() -> ExitCode {
         let (told, code) = match told {
             Ok(interrupted) => (Told::Finished { interrupted }, 0),
             Err(Ended::WorkerWouldNotStart(message)) => (Told::WorkerWouldNotStart { message }, 4),
+            Err(Ended::Refused(message)) => (Told::Refused { message }, 2),
             Err(Ended::Failed(message)) => (Told::Failed { message }, 70),
         };
         outer.tell(&told).await;
@@ -130,6 +135,7 @@ struct Surroundings {
 async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Result<bool, Ended> {
     let (scenario, _) = Scenario::parse_with(&order.scenario_file, &order.scenario, &[])
         .map_err(|error| failed("the order's scenario", &error))?;
+    check_faults(&scenario)?;
     let clock = Clock::start();
     let (emitter, facts) = Emitter::channel(clock);
     let (passed_on, to_recorder) = mpsc::channel(emitter::CAPACITY);
@@ -144,14 +150,22 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
     )
     .map_err(|error| failed("the recording cannot be written", &error))?;
     let expectations = Expectations::of(&scenario);
-    let following = Following::start(facts, passed_on, expectations);
+    let schedule = Rc::new(Schedule::new(
+        &scenario.load,
+        &scenario.mix,
+        scenario.seed,
+        scenario.run.time_scale,
+    ));
+    let steps = Rc::new(RefCell::new(Steps::new(Rc::clone(&schedule))));
+    let following = Following::start(facts, passed_on, expectations, Rc::clone(&steps));
 
     let run = Run::prepare(
         &order,
         scenario,
+        schedule,
         place,
         &emitter,
-        following.state.clone(),
+        (following.state.clone(), steps),
         outer,
     )?;
     let outcome = run.live().await;
@@ -170,6 +184,19 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
     write_overhead(&recording, overhead)
         .map_err(|error| failed("the recording could not be finished", &error))?;
     outcome
+}
+
+/// Refuses faults that this machine does not let anybody make, before anything is started.
+fn check_faults(scenario: &Scenario) -> Result<(), Ended> {
+    let reuses = |fault: &Fault| fault.what == FaultKind::ReusePid;
+    if scenario.faults.iter().any(reuses)
+        && let Err(cause) = platform::may_give_out_pids()
+    {
+        return Err(Ended::Refused(format!(
+            "the fault `reuse-pid` cannot be made here: /proc/sys/kernel/ns_last_pid: {cause}; it needs Linux 5.9 with CONFIG_CHECKPOINT_RESTORE, or root"
+        )));
+    }
+    Ok(())
 }
 
 /// The witnesses that speak in a run.
@@ -209,6 +236,9 @@ struct Run {
     folder: RunFolder,
     emitter: Emitter,
     followed: Rc<RefCell<Followed>>,
+    steps: Rc<RefCell<Steps>>,
+    /// The planned faults, from the beginning of the load on.
+    faults: RefCell<Option<Rc<Faults>>>,
     outer: Rc<Outer>,
     phase: Rc<Cell<&'static str>>,
     /// Whether it was stated that the time for children to follow their worker is over.
@@ -222,19 +252,14 @@ impl Run {
     fn prepare(
         order: &Order,
         scenario: Scenario,
+        schedule: Rc<Schedule>,
         place: Surroundings,
         emitter: &Emitter,
-        followed: Rc<RefCell<Followed>>,
+        (followed, steps): (Rc<RefCell<Followed>>, Rc<RefCell<Steps>>),
         outer: &Rc<Outer>,
     ) -> Result<Self, Ended> {
         let fail = |error: &dyn Display| Ended::Failed(error.to_string());
         let scale = scenario.run.time_scale;
-        let schedule = Rc::new(Schedule::new(
-            &scenario.load,
-            &scenario.mix,
-            scenario.seed,
-            scale,
-        ));
         // What a session leaves if nothing ever ends: a claude for each prompt, and whatever that one starts.
         let claude = &scenario.claude;
         let started =
@@ -299,6 +324,8 @@ impl Run {
             folder,
             emitter,
             followed,
+            steps,
+            faults: RefCell::default(),
             outer: Rc::clone(outer),
             phase: Rc::new(Cell::new("starting the worker")),
             residue_stated: watch::channel(false).0,
@@ -350,11 +377,18 @@ impl Run {
     /// The load, the drain, the reading back, and the grace.
     async fn load_and_wait(&self) {
         self.phase.set("load");
-        let faults = spawn_local(strike(
-            Rc::clone(&self.worker),
-            self.scenario.faults.clone(),
-            self.scenario.run.time_scale,
-        ));
+        let hands = Hands {
+            worker: Rc::clone(&self.worker),
+            witnesses: Rc::clone(&self.witnesses),
+            steps: Rc::clone(&self.steps),
+            emitter: self.emitter.clone(),
+            time_scale: self.scenario.run.time_scale,
+        };
+        let faults = Rc::new(Faults::start(hands, &self.scenario.faults));
+        self.faults.replace(Some(Rc::clone(&faults)));
+        let steps = Rc::clone(&self.steps);
+        let reached =
+            Reached::by(move |session, step| Box::pin(steps.borrow_mut().when(session, step)));
         let adapter = Rc::new(self.order.worker.adapter.clone());
         let driver = Driver::new(
             Rc::clone(&self.schedule),
@@ -364,7 +398,8 @@ impl Run {
             self.folder.cwd(),
             self.scenario.run.request_timeout,
             &self.emitter,
-        );
+        )
+        .told_by(reached);
         Rc::new(driver).drive().await;
         self.phase.set("waiting for rest");
         let mut client = Client::new(self.worker.address());
@@ -378,7 +413,7 @@ impl Run {
             quiet: self.scenario.run.quiet,
             deadline: self.scenario.run.drain,
             last_activity: &|| self.followed.borrow().rest.last_activity,
-            owed: &|| owed().working,
+            owed: &|| owed().working + self.faults_under_way(),
             hanging: &|| owed().hanging,
         };
         driver::drained(&rest, &adapter, &mut client, &self.emitter).await;
@@ -391,10 +426,18 @@ impl Run {
         )
         .await;
         // Faults that are planned for later than the end of the load strike a worker at rest.
-        let _ = faults.await;
+        faults.timed_are_over().await;
         self.phase.set("waiting for the grace to pass");
         self.wait_for_grace().await;
         self.grace_passed.set(true);
+    }
+
+    /// How many planned faults have begun and are not over.
+    fn faults_under_way(&self) -> u64 {
+        self.faults
+            .borrow()
+            .as_ref()
+            .map_or(0, |faults| faults.under_way())
     }
 
     /// For how long a fake that works may say nothing: thrice the longest of its planned times, and a second for a busy machine.
@@ -431,7 +474,7 @@ impl Run {
             let left = self
                 .emitter
                 .clock()
-                .until(self.followed.borrow().rest.grace_ends + margin);
+                .until(self.followed.borrow().rest.grace_ends() + margin);
             if left.is_zero() || !self.anything_left() {
                 return;
             }
@@ -448,6 +491,11 @@ impl Run {
 
     /// What follows the load: examination, stop, the time for children to follow.
     async fn end_in_order(&self) {
+        let faults = self.faults.take();
+        if let Some(faults) = faults {
+            // What was paused must be able to stop.
+            faults.let_go().await;
+        }
         self.phase.set("examining what is left");
         self.witnesses.examine(&self.witnesses.living()).await;
         // Twice, since what differs once may have changed between the two tables.
@@ -458,6 +506,7 @@ impl Run {
         }
         self.phase.set("stopping the worker");
         // A worker that will not go is ended by the final cleaning; the recording shows that it did not go by itself.
+        let _ = self.worker.stop_seconds().await;
         let _ = self.worker.stop().await;
         // Without a worker that is gone for good there is nothing to wait for.
         if *self.worker.life().borrow() == Life::Gone {

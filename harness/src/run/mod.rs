@@ -4,15 +4,21 @@
 //! the worker, the driver, the witnesses and the recorder. When the inner one has ended, [`judged`] reads the recording back from
 //! disk and judges it: there is no second way to a verdict.
 
+mod detected;
+mod faults;
 mod following;
 mod given;
 mod inner;
 pub mod judged;
+mod left;
 mod order;
 mod outer;
 mod rest;
+mod steps;
 
+pub use detected::{Detected, detected};
 pub use inner::inner;
 pub use judged::{JudgedError, judge};
+pub use left::left_after_the_stop;
 pub use order::{Order, Progress, Told};
-pub use outer::{PlaceWanted, RunError, Shown, Stopped, run};
+pub use outer::{PlaceWanted, RunError, Shown, Signals, Stopped, run};

@@ -56,6 +56,11 @@ pub enum Told {
         /// Why, with the worker's last lines of output.
         message: String,
     },
+    /// This machine does not give what the scenario asks for; nothing was started.
+    Refused {
+        /// What, and why.
+        message: String,
+    },
     /// The run could not be carried out: our bug, or a machine that refuses what is needed.
     Failed {
         /// Why.

@@ -10,6 +10,7 @@ use super::order::{Order, Progress, Told};
 use crate::isolation::Wanted;
 use crate::isolation::outer::{Inner, launch};
 use crate::platform::Exit;
+use crate::scenario::{FaultKind, Scenario};
 use crate::units::Count;
 
 /// How a run that can be judged ended.
@@ -113,6 +114,11 @@ fn check_place(inner: &Inner, place: PlaceWanted, order: &Order) -> Result<(), R
     } else {
         format!(" ({refused})")
     };
+    if plans(order, FaultKind::ReusePid) {
+        return Err(RunError::Usage(format!(
+            "the fault `reuse-pid` needs a PID namespace of the run's own, which there is none of here{because}; `leak-harness doctor` tells more"
+        )));
+    }
     if place.or_nothing {
         return Err(RunError::Usage(format!(
             "this machine gives a run no namespaces of its own{because}; `leak-harness doctor` tells more"
@@ -125,6 +131,12 @@ fn check_place(inner: &Inner, place: PlaceWanted, order: &Order) -> Result<(), R
         )));
     }
     Ok(())
+}
+
+/// Whether the scenario plans a fault of this kind. One that cannot be read is refused by the inner process, which says why.
+fn plans(order: &Order, what: FaultKind) -> bool {
+    Scenario::parse(&order.scenario_file, &order.scenario)
+        .is_ok_and(|scenario| scenario.faults.iter().any(|fault| fault.what == what))
 }
 
 /// Follows the inner process until it has ended.
@@ -166,6 +178,7 @@ async fn follow(
         Some(Told::Finished { interrupted: false }) => Ok(Stopped::Finished),
         Some(Told::Finished { interrupted: true }) => Ok(Stopped::Interrupted),
         Some(Told::WorkerWouldNotStart { message }) => Err(RunError::WorkerWouldNotStart(message)),
+        Some(Told::Refused { message }) => Err(RunError::Usage(message)),
         Some(Told::Failed { message }) => Err(RunError::Failed(message)),
         Some(Told::Progress(_)) | None => Err(RunError::Failed(format!(
             "the inner process ended early ({}), having left {} behind; what it recorded until then can be judged: leak-harness judge DIR",
@@ -176,14 +189,20 @@ async fn follow(
 }
 
 /// The signals by which a user stops a run.
-struct Signals {
+#[derive(Debug)]
+pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
 }
 
 impl Signals {
-    fn listen() -> io::Result<Self> {
+    /// Listens from now on: none of them ends this process any more.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses it.
+    pub fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -191,7 +210,8 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) {
+    /// Waits for the next of them. May be dropped before that without losing any.
+    pub async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

@@ -16,19 +16,42 @@ pub struct Rest {
     owed: BTreeMap<ProcessIdentity, BTreeSet<String>>,
     /// The moment at which work was last handed over, begun or done.
     pub last_activity: RunTime,
+    /// Processes that the harness keeps from running, and since when.
+    paused: BTreeMap<ProcessIdentity, RunTime>,
     /// Sessions that ended or stalled.
     pub sessions_done: u32,
     /// The last moment at which any session's grace ends.
-    pub grace_ends: RunTime,
+    grace_ends: RunTime,
+    /// Dead processes that nobody has waited for, and the moment at which they should have been.
+    zombies: BTreeMap<ProcessIdentity, RunTime>,
 }
 
 impl Rest {
-    /// Follows one fact. `grace_ends` is the moment at which the grace of a session that ends by this fact will be over.
+    /// Follows one fact. `grace_ends` is the moment at which the grace of a session or process that ends by this fact will be over.
     pub fn see(&mut self, event: &Event, grace_ends: RunTime) {
+        match &event.event {
+            EventKind::ProcessExited { process, .. } => {
+                self.zombies.insert(*process, grace_ends);
+            }
+            EventKind::ProcessGone { process } => {
+                self.zombies.remove(process);
+            }
+            _ => {}
+        }
         match &event.event {
             EventKind::SessionEnded { .. } => {
                 self.sessions_done += 1;
                 self.grace_ends = self.grace_ends.max(grace_ends);
+            }
+            EventKind::ProcessPaused { process } => {
+                self.paused.insert(*process, event.at);
+            }
+            EventKind::ProcessContinued { process } => {
+                if let Some(since) = self.paused.remove(process) {
+                    // The judge gives the time back that was taken.
+                    self.grace_ends = self.grace_ends + event.at.since(since);
+                }
+                self.last_activity = self.last_activity.max(event.at);
             }
             EventKind::Said { process, say } => {
                 match say {
@@ -56,6 +79,13 @@ impl Rest {
             }
             _ => {}
         }
+    }
+
+    /// The last moment at which any grace ends: that of a session, or of a dead process whose parent has not waited for it yet.
+    pub fn grace_ends(&self) -> RunTime {
+        self.zombies
+            .values()
+            .fold(self.grace_ends, |last, end| last.max(*end))
     }
 
     /// How many work items living fakes have read and not answered: those that may still be answered, and those that hang. A fake that

@@ -6,6 +6,8 @@ use fake_claude::quantity::{Rate, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Step;
+
 /// The load. With `arrival` sessions come at a rate whatever the worker does (open); with `concurrency` the next one comes when
 /// one has ended (closed).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +41,32 @@ pub struct Load {
     pub linger: Span,
     /// How sessions end.
     pub end: End,
+    /// At which step of a session its end is sent; without it, when all its work was handed over and `linger` is over. What was not
+    /// offered by then is not offered. A session that does not reach the step within the time of a request ends then.
+    #[serde(default)]
+    pub end_at: Option<Step>,
+    /// Whose requests are sent twice at once, as by hooks that were registered twice. The item that both hand over is one item: it is
+    /// to be answered once, and a worker that answers it for each request duplicates it. The better of the two answers counts.
+    #[serde(default)]
+    pub twice: Vec<Hook>,
+}
+
+/// A moment at which a hook of the user's program speaks to the worker.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Hook {
+    /// The session opens.
+    Open,
+    /// A prompt is given.
+    Prompt,
+    /// A tool was used.
+    Observation,
+    /// The agent stops, and a summary is asked for.
+    Summary,
+    /// The session ends.
+    End,
 }
 
 fn one() -> f64 {

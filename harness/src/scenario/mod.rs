@@ -1,6 +1,7 @@
 //! A scenario: the load, how the fake claudes behave, what is expected.
 
 pub mod expect;
+pub mod faults;
 pub mod load;
 mod parse;
 pub mod schema;
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::policy::{Cleanup, QueryEnd, Quirk, Shutdown, Stdio};
 
 pub use expect::{Bin, Expect, ExpectedCause, Limits, Survivor, Verdict};
-pub use load::{End, Load};
+pub use faults::{Fault, FaultKind, SecondPort, Step, Victim, When};
+pub use load::{End, Hook, Load};
 
 /// A scenario file, read and checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,7 +45,7 @@ pub struct Scenario {
     /// Shares of the sessions whose fakes behave otherwise; written as `[[claude.mix]]`.
     #[serde(default)]
     pub mix: Vec<Mix>,
-    /// What happens to the worker, and when.
+    /// What happens to the worker or a claude, and when; written as `[[faults]]`.
     #[serde(default)]
     pub faults: Vec<Fault>,
     /// What is expected.
@@ -119,28 +121,6 @@ pub struct Mix {
     pub share: f64,
     /// How their fakes behave.
     pub behaviour: Behaviour,
-}
-
-/// Something that happens to the worker in the middle of the run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Fault {
-    /// When, since the worker was ready.
-    pub at: Span,
-    /// What.
-    pub what: FaultKind,
-}
-
-/// What happens to the worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum FaultKind {
-    /// It gets SIGTERM.
-    Sigterm,
-    /// It gets SIGKILL.
-    Sigkill,
-    /// It gets SIGKILL and is started again on the same data folder.
-    Restart,
 }
 
 /// `[run]`: how the run is run.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::{Mix, Scenario};
+use super::{ExpectedCause, Mix, Scenario, Step, Verdict};
 use crate::strict_toml::{Source, TomlError, span_of};
 
 /// Keys of `[claude]` that act before a fake knows its session, so that a share of the sessions cannot have them.
@@ -201,7 +201,7 @@ fn check(source: &Source<'_>, table: &DeTable<'_>, scenario: &Scenario) -> Resul
         load,
         run,
         worker,
-        faults,
+        expect,
         ..
     } = scenario;
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
@@ -292,16 +292,45 @@ fn check(source: &Source<'_>, table: &DeTable<'_>, scenario: &Scenario) -> Resul
             "leave `none` out",
         );
     }
-    if let Some(fault) = faults.iter().find(|fault| fault.at > run.timeout) {
-        let message = format!(
-            "the fault at {} comes after the run's time-out of {}",
-            fault.at, run.timeout
-        );
+    if !expect.causes.is_empty() {
+        if expect.verdict == Verdict::Pass {
+            return wrong(
+                &["expect", "causes"],
+                "a run that passes has no causes".to_owned(),
+                "leave [[expect.causes]] out, or expect verdict = \"fail\"",
+            );
+        }
+        if expect
+            .causes
+            .iter()
+            .any(|entry| entry.cause.trim().is_empty())
+        {
+            return wrong(
+                &["expect", "causes"],
+                "an empty cause names nothing".to_owned(),
+                "write it word for word as reports print it",
+            );
+        }
+        let uncounted = expect.findings.as_ref().is_some_and(|findings| {
+            let counted =
+                |entry: &ExpectedCause| findings.get(&entry.rule).is_some_and(|count| *count > 0);
+            !expect.causes.iter().all(counted)
+        });
+        if uncounted {
+            return wrong(
+                &["expect", "findings"],
+                "`findings` counts none of a rule that `causes` names".to_owned(),
+                "name each rule in both, or leave `findings` out",
+            );
+        }
+    }
+    if let Some(step @ (Step::Ended | Step::Eof)) = load.end_at {
+        let message = format!("no session can end at `{step}`, which comes after its end");
         return wrong(
-            &["faults"],
+            &["load", "end_at"],
             message,
-            "let it come earlier, or raise [run] timeout",
+            "steps before the end: opened, started, serves, given, answering, answered",
         );
     }
-    Ok(())
+    super::faults::check(source, table, scenario)
 }

@@ -8,7 +8,7 @@ use fake_claude::quantity::Span;
 use serde::{Deserialize, Serialize};
 
 use crate::process::{ProcessIdentity, ProcessRow};
-use crate::scenario::End;
+use crate::scenario::{End, FaultKind};
 use crate::units::RunTime;
 
 /// One fact, with its moment and its source.
@@ -128,12 +128,12 @@ pub enum EventKind {
         session: String,
     },
     /// The worker is being told that a prompt of the session is done: until the session goes on, it may end what serves it.
-    SessionPaused {
+    PromptEnded {
         /// The session.
         session: String,
     },
-    /// The session goes on with its next prompt.
-    SessionResumed {
+    /// The session goes on with its next prompt, after one that it said was done.
+    PromptBegun {
         /// The session.
         session: String,
     },
@@ -317,6 +317,41 @@ pub enum EventKind {
         process: ProcessIdentity,
         /// Which.
         signal: i32,
+    },
+    /// A planned fault came. One that is missing in a recording never came.
+    FaultCame {
+        /// Its place in the scenario, from 1.
+        fault: u32,
+        /// What it is.
+        what: FaultKind,
+        /// Whom it concerned: a worker, or a process of a session.
+        victim: Option<ProcessIdentity>,
+        /// Why it came to nothing, if it did.
+        failed: Option<String>,
+    },
+    /// The harness is about to stop a process in its tracks, to let it go on later: what it does not do meanwhile is not its fault.
+    ProcessPaused {
+        /// Who: a worker, or a process of a session.
+        process: ProcessIdentity,
+    },
+    /// The harness let a process go on that it had paused.
+    ProcessContinued {
+        /// Who.
+        process: ProcessIdentity,
+    },
+    /// A second worker was started beside the first, on the same data folder, by a planned fault.
+    SecondWorkerStarted {
+        /// Who it is.
+        process: ProcessIdentity,
+    },
+    /// A second worker ended, by itself or because the harness stopped it.
+    SecondWorkerExited {
+        /// Who it was.
+        process: ProcessIdentity,
+        /// Its exit code.
+        code: Option<i32>,
+        /// The signal that killed it.
+        signal: Option<i32>,
     },
     /// A process carries this run's environment cookie.
     CookieFound {

@@ -157,10 +157,10 @@ impl<'a> Words<'a> {
             "open" => driver(EventKind::SessionOpened {
                 session: self.owned(),
             }),
-            "pause" => driver(EventKind::SessionPaused {
+            "prompt-end" => driver(EventKind::PromptEnded {
                 session: self.owned(),
             }),
-            "resume" => driver(EventKind::SessionResumed {
+            "prompt-begin" => driver(EventKind::PromptBegun {
                 session: self.owned(),
             }),
             "end" => driver(EventKind::SessionEnded {
@@ -230,7 +230,7 @@ impl<'a> Words<'a> {
                     signal: self.number("signal"),
                 },
             ),
-            "examined" => (Source::Table, self.examined()),
+            "examined" => run(self.examined()),
             "cookie" => (
                 Source::Cookie,
                 EventKind::CookieFound {
@@ -240,6 +240,20 @@ impl<'a> Words<'a> {
             "harness-signal" => run(EventKind::HarnessSignalled {
                 process: self.process(),
                 signal: parsed(self.next()),
+            }),
+            "pause" => run(EventKind::ProcessPaused {
+                process: self.process(),
+            }),
+            "continue" => run(EventKind::ProcessContinued {
+                process: self.process(),
+            }),
+            "second" => run(EventKind::SecondWorkerStarted {
+                process: self.process(),
+            }),
+            "second-exit" => run(EventKind::SecondWorkerExited {
+                process: self.process(),
+                code: self.number("code"),
+                signal: self.number("signal"),
             }),
             "lost" => (
                 Source::Control,

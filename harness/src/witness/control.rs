@@ -344,6 +344,9 @@ impl Connection {
         } else {
             ProcessIdentity::new(pid, start_time)
         };
+        if matches!(role, Role::Primary | Role::Payload) {
+            shared.roll.borrow_mut().is_claude(process);
+        }
         drop(shared);
         self.peer = Some((process, role));
         let session = session.clone();

@@ -10,6 +10,8 @@
 //! | examination | `examine.rs` | `Examined` on request |
 //! | the final cleaning | `ending.rs` | `HarnessSignalled` |
 //!
+//! What planned faults need of the operating system is done here as well, where the identities are: `reuse.rs`, `limits.rs`.
+//!
 //! All of them share one roll of the run's processes (`roll.rs`), so whoever sees a process first makes it known to all, and every
 //! fact about one process leaves in the order in which it was learned. Everything runs on the one thread of the inner process: tasks
 //! of its `LocalSet`, no blocking call longer than a few milliseconds but at checkpoints.
@@ -22,7 +24,9 @@ mod cross_check;
 mod ending;
 mod error;
 mod examine;
+mod limits;
 mod reaper;
+mod reuse;
 mod roll;
 mod settings;
 mod shared;
@@ -162,6 +166,11 @@ impl Witnesses {
     /// Names the process that is the worker from now on: its resources stand apart in every sample, and it is no child.
     pub fn set_worker(&self, worker: ProcessIdentity) {
         self.shared.roll.borrow_mut().worker = Some(worker);
+    }
+
+    /// Names a process that is a worker beside the one that is watched most closely: it is no child either.
+    pub fn add_worker(&self, worker: ProcessIdentity) {
+        self.shared.roll.borrow_mut().other_workers.push(worker);
     }
 
     /// Waits for the end of a process that [`Witnesses::started`] made known.

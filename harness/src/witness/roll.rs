@@ -96,6 +96,8 @@ struct Known {
     /// Whether it was announced. One that has not settled yet waits for its name.
     announced: bool,
     exited: bool,
+    /// Whether it said that it is a claude.
+    is_claude: bool,
     has_executed: bool,
     command: String,
     pgid: u32,
@@ -127,6 +129,12 @@ pub(super) struct Roll {
     started: HashMap<ProcessIdentity, Option<Exit>>,
     /// The worker.
     pub(super) worker: Option<ProcessIdentity>,
+    /// Workers that were started beside it.
+    pub(super) other_workers: Vec<ProcessIdentity>,
+    /// Whether pids are given out again at once, so that the pid that was given out last tells nothing about who is new.
+    pub(super) reuses_pids: bool,
+    /// The pid of the claude that went last, until somebody takes note of it.
+    freed_pid: Option<u32>,
     /// Facts in the order in which they were learned.
     pub(super) facts: VecDeque<Fact>,
     /// What sampling has cost.
@@ -164,6 +172,9 @@ impl Roll {
             strangers: HashMap::new(),
             started: HashMap::new(),
             worker: None,
+            other_workers: Vec::new(),
+            reuses_pids: false,
+            freed_pid: None,
             facts: VecDeque::new(),
             sampling: Overhead::default(),
             view: View::default(),
@@ -220,6 +231,36 @@ impl Roll {
             .map(|known| known.watched.process())
     }
 
+    /// Whether a process is on the roll, and still the one with this identity.
+    pub(super) fn is_there(&self, process: ProcessIdentity) -> io::Result<bool> {
+        let known = self.known.get(&process.pid);
+        let Some(known) = known.filter(|known| known.watched.process() == process) else {
+            return Ok(false);
+        };
+        Ok(known.watched.stat()?.is_some())
+    }
+
+    /// Notes that a process said that it is a claude.
+    pub(super) fn is_claude(&mut self, process: ProcessIdentity) {
+        if let Some(known) = self.known.get_mut(&process.pid)
+            && known.watched.process() == process
+        {
+            known.is_claude = true;
+        }
+    }
+
+    /// Claudes that have ended and were not waited for, as far as is known.
+    pub(super) fn dead_claudes(&self) -> Vec<u32> {
+        let known = self.known.iter();
+        let dead = known.filter(|(_, known)| known.exited && known.is_claude);
+        dead.map(|(pid, _)| *pid).collect()
+    }
+
+    /// The pid of the claude that went last, once.
+    pub(super) fn take_freed_pid(&mut self) -> Option<u32> {
+        self.freed_pid.take()
+    }
+
     /// Every process on the roll, zombies included.
     pub(super) fn identities(&self) -> impl Iterator<Item = ProcessIdentity> {
         self.known.values().map(|known| known.watched.process())
@@ -234,7 +275,7 @@ impl Roll {
         let worker = self.worker;
         let children = self
             .living()
-            .filter(|process| Some(*process) != worker)
+            .filter(|process| Some(*process) != worker && !self.other_workers.contains(process))
             .count();
         let zombies = self.known.len() - self.living().count();
         View {
@@ -310,6 +351,7 @@ impl Roll {
                 seen: (self.clock.now(), source),
                 announced: false,
                 exited: false,
+                is_claude: false,
                 has_executed: stat.has_executed,
                 command,
                 pgid: stat.pgid,
@@ -501,6 +543,9 @@ impl Roll {
         self.exited(pid, None);
         if let Some(known) = self.known.remove(&pid) {
             let process = known.watched.process();
+            if known.is_claude {
+                self.freed_pid = Some(pid);
+            }
             self.stir();
             self.learn(source, EventKind::ProcessGone { process });
         }

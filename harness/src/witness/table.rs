@@ -89,7 +89,11 @@ impl Witnesses {
     pub(super) fn pass(&self, roll: &mut super::Roll) -> io::Result<()> {
         let mut sampler = self.sampler.borrow_mut();
         let Sampler { table, pids, .. } = &mut *sampler;
-        table.refresh(pids)?;
+        if roll.reuses_pids {
+            table.read(pids)?;
+        } else {
+            table.refresh(pids)?;
+        }
         roll.compare(pids)
     }
 }

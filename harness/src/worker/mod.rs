@@ -27,7 +27,7 @@ pub use cache::Cache;
 pub use error::WorkerError;
 pub use folder::RunFolder;
 pub use install::{InstallError, install, installed};
-pub use place::{Exit, ExitWatch, Place, System};
+pub use place::{Exit, ExitWatch, Place, Standing, System};
 pub use programs::{ProgramMissing, find as find_program};
 pub use spec::{ResolvedWorker, WorkerSpec};
 pub use start::{Life, Worker};

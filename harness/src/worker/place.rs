@@ -45,6 +45,15 @@ impl fmt::Display for Exit {
     }
 }
 
+/// What a worker is among those of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The one that serves.
+    First,
+    /// One that was started beside it.
+    Second,
+}
+
 /// Tells how a process ended, once it has.
 pub type ExitWatch = watch::Receiver<Option<Exit>>;
 
@@ -54,8 +63,8 @@ pub struct System {
     /// Runs in the new process between fork and exec, where only calls that are safe after a fork are allowed: gives back the
     /// limits that the user had, and lets the worker die with the harness. The session of its own is not its business.
     pub before_exec: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,
-    /// The identity of a live child.
-    pub identity: Rc<dyn Fn(u32) -> io::Result<ProcessIdentity>>,
+    /// The identity of a live child, which is a worker of this standing.
+    pub identity: Rc<dyn Fn(u32, Standing) -> io::Result<ProcessIdentity>>,
     /// Promises to tell when a child was waited for. Called right after its start, before anything else can be waited for.
     pub exit: Rc<dyn Fn(ProcessIdentity) -> ExitWatch>,
     /// Sends a signal once the identity was compared again, and says so in an event; `false` when that process is gone.

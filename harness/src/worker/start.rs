@@ -17,7 +17,7 @@ use super::adapter::Method;
 use super::environment::{self, Prepared};
 use super::error::WorkerError;
 use super::http::{Client, Failure};
-use super::place::{Exit, Place, System};
+use super::place::{Exit, Place, Standing, System};
 use super::spec::ResolvedWorker;
 use super::template::Variables;
 use crate::emitter::Emitter;
@@ -43,6 +43,8 @@ pub enum Life {
     Starting,
     /// It answers.
     Ready,
+    /// It is there and cannot answer: the harness keeps it from running, by a planned fault.
+    Paused,
     /// It is away and will be back: a planned restart.
     Away,
     /// It ended, and nobody starts it again.
@@ -58,6 +60,8 @@ pub struct Worker {
     emitter: Emitter,
     port: Cell<u16>,
     process: RefCell<Option<Process>>,
+    /// Workers that were started beside it.
+    seconds: RefCell<Vec<Process>>,
     life: Rc<watch::Sender<Life>>,
 }
 
@@ -96,6 +100,7 @@ impl Worker {
             emitter,
             port: Cell::new(port),
             process: RefCell::new(None),
+            seconds: RefCell::default(),
             life: Rc::new(watch::channel(Life::Starting).0),
         })
     }
@@ -145,7 +150,8 @@ impl Worker {
     }
 
     async fn start_once(&self) -> Result<(), WorkerError> {
-        let process = self.spawn().await?;
+        let process = self.spawn(Standing::First, self.port.get()).await?;
+        *self.process.borrow_mut() = Some(process.clone());
         let ready = self.ready(&process).await;
         match &ready {
             Ok(()) => {
@@ -158,15 +164,17 @@ impl Worker {
         ready
     }
 
-    async fn spawn(&self) -> Result<Process, WorkerError> {
-        let prepared = environment::prepare(&self.worker, &self.place, self.port.get())?;
+    async fn spawn(&self, standing: Standing, port: u16) -> Result<Process, WorkerError> {
+        let prepared = environment::prepare(&self.worker, &self.place, port)?;
         let log = self.place.folder.open_log()?;
         let started = self.emitter.clock().now();
-        let identity = self.spawn_process(prepared, log)?;
+        let identity = self.spawn_process(prepared, log, standing)?;
         let mut told = (self.system.exit)(identity);
-        self.emitter
-            .emit_at(started, EventKind::WorkerStarted { process: identity })
-            .await;
+        let event = match standing {
+            Standing::First => EventKind::WorkerStarted { process: identity },
+            Standing::Second => EventKind::SecondWorkerStarted { process: identity },
+        };
+        self.emitter.emit_at(started, event).await;
 
         let (exited, seen) = watch::channel(None);
         let asked = Rc::new(Cell::new(false));
@@ -182,20 +190,25 @@ impl Worker {
                 Err(_) => return,
             };
             let Some(exit) = exit else { return };
-            emitter
-                .emit_at(
-                    exit.at,
-                    EventKind::WorkerExited {
-                        process: identity,
-                        code: exit.code,
-                        signal: exit.signal,
-                        asked: was_asked.get(),
-                    },
-                )
-                .await;
+            let (code, signal) = (exit.code, exit.signal);
+            let event = match standing {
+                Standing::First => EventKind::WorkerExited {
+                    process: identity,
+                    code,
+                    signal,
+                    asked: was_asked.get(),
+                },
+                Standing::Second => EventKind::SecondWorkerExited {
+                    process: identity,
+                    code,
+                    signal,
+                },
+            };
+            emitter.emit_at(exit.at, event).await;
             // Whoever planned its return has said so before it went.
             life.send_if_modified(|life| {
-                let gone = *life == Life::Ready;
+                let gone =
+                    standing == Standing::First && matches!(*life, Life::Ready | Life::Paused);
                 if gone {
                     *life = Life::Gone;
                 }
@@ -203,14 +216,12 @@ impl Worker {
             });
             exited.send_replace(Some(exit));
         });
-        let process = Process {
+        Ok(Process {
             identity,
             started,
             exited: seen,
             asked,
-        };
-        *self.process.borrow_mut() = Some(process.clone());
-        Ok(process)
+        })
     }
 
     /// Nothing waits for the child here: one waiter owns all reaping, and tells of this end as of every other.
@@ -218,6 +229,7 @@ impl Worker {
         &self,
         prepared: Prepared,
         log: std::fs::File,
+        standing: Standing,
     ) -> Result<ProcessIdentity, WorkerError> {
         let failed = |cause| WorkerError::Start {
             program: prepared.program.clone(),
@@ -244,7 +256,7 @@ impl Worker {
             });
         }
         let child = command.spawn().map_err(failed)?;
-        (self.system.identity)(child.id()).map_err(failed)
+        (self.system.identity)(child.id(), standing).map_err(failed)
     }
 
     /// Asks until the worker says that it is ready.
@@ -314,6 +326,97 @@ impl Worker {
             }
             None => Ok(()),
         }
+    }
+
+    /// A planned fault: keeps it from running. Gives back whom, unless it is not there. Whoever pauses it lets it go on.
+    ///
+    /// # Errors
+    ///
+    /// The signal could not be sent.
+    pub async fn pause(&self) -> Result<Option<ProcessIdentity>, WorkerError> {
+        let Some(process) = self.living() else {
+            return Ok(None);
+        };
+        let process_paused = EventKind::ProcessPaused {
+            process: process.identity,
+        };
+        self.emitter.emit(process_paused).await;
+        self.life.send_if_modified(|life| {
+            let serves = *life == Life::Ready;
+            if serves {
+                *life = Life::Paused;
+            }
+            serves
+        });
+        self.signal(&process, libc::SIGSTOP)?;
+        Ok(Some(process.identity))
+    }
+
+    /// Lets it go on after [`Worker::pause`].
+    ///
+    /// # Errors
+    ///
+    /// The signal could not be sent.
+    pub async fn go_on(&self) -> Result<(), WorkerError> {
+        let Some(process) = self.living() else {
+            return Ok(());
+        };
+        self.signal(&process, libc::SIGCONT)?;
+        self.life.send_if_modified(|life| {
+            let was_paused = *life == Life::Paused;
+            if was_paused {
+                *life = Life::Ready;
+            }
+            was_paused
+        });
+        let process = process.identity;
+        self.emitter
+            .emit(EventKind::ProcessContinued { process })
+            .await;
+        Ok(())
+    }
+
+    /// A planned fault: starts one more on the same data folder, on the same port or, with `own_port`, on another one. Nobody waits for it
+    /// to be ready; one that finds its port taken ends.
+    ///
+    /// # Errors
+    ///
+    /// It could not be started, or no port is free.
+    pub async fn start_second(&self, own_port: bool) -> Result<ProcessIdentity, WorkerError> {
+        let port = if own_port {
+            free_port()?
+        } else {
+            self.port.get()
+        };
+        let second = self.spawn(Standing::Second, port).await?;
+        let identity = second.identity;
+        self.seconds.borrow_mut().push(second);
+        Ok(identity)
+    }
+
+    /// Stops what was started beside it, by SIGTERM and then by SIGKILL.
+    ///
+    /// # Errors
+    ///
+    /// One could not be signalled, or lives on.
+    pub async fn stop_seconds(&self) -> Result<(), WorkerError> {
+        let seconds = self.seconds.take();
+        for second in seconds
+            .iter()
+            .filter(|second| second.exited.borrow().is_none())
+        {
+            let patience: Duration = self.worker.adapter.stop.timeout.into();
+            self.signal(second, libc::SIGTERM)?;
+            if !gone_within(second, patience).await {
+                self.signal(second, libc::SIGKILL)?;
+                if !gone_within(second, KILLED).await {
+                    return Err(WorkerError::WouldNotGo {
+                        waited: Span::from(patience + KILLED),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// A planned fault: kills it and starts it again on the same data and the same port.

@@ -83,6 +83,12 @@ impl Setup {
                     asked,
                     ..
                 } => format!("exited {code:?} {signal:?} {asked}"),
+                EventKind::ProcessPaused { .. } => "paused".to_owned(),
+                EventKind::ProcessContinued { .. } => "continued".to_owned(),
+                EventKind::SecondWorkerStarted { .. } => "second started".to_owned(),
+                EventKind::SecondWorkerExited { code, signal, .. } => {
+                    format!("second exited {code:?} {signal:?}")
+                }
                 other => panic!("the worker does not emit {other:?}"),
             })
             .collect()
@@ -93,7 +99,7 @@ impl Setup {
 fn system(clock: Clock) -> System {
     System {
         before_exec: std::sync::Arc::new(|| Ok(())),
-        identity: Rc::new(|pid| Ok(ProcessIdentity::new(pid, 0))),
+        identity: Rc::new(|pid, _| Ok(ProcessIdentity::new(pid, 0))),
         exit: Rc::new(move |process| {
             let (tell, told) = watch::channel(None);
             // Listening begins before the first look, so no end is missed between the two.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the harness with the modules of ours that it may use, and why no others.
-const MAY_USE: [(&str, &[&str], &str); 20] = [
+const MAY_USE: [(&str, &[&str], &str); 23] = [
     ("units", &[], "units stand at the bottom"),
     ("process", &[], "an identity knows nothing but itself"),
     (
@@ -116,6 +116,40 @@ const MAY_USE: [(&str, &[&str], &str); 20] = [
         "it wires all of them, and does not print",
     ),
     (
+        "batch",
+        &["isolation", "report", "run"],
+        "it makes runs, each a process of its own, and knows nothing of what they are for",
+    ),
+    (
+        "gym",
+        &[
+            "batch",
+            "clock",
+            "judge",
+            "platform",
+            "report",
+            "run",
+            "scenario",
+            "strict_toml",
+            "timeline",
+            "units",
+        ],
+        "it is built on runs and their reports, and does not print",
+    ),
+    (
+        "matrix",
+        &[
+            "batch",
+            "clock",
+            "model::policy",
+            "report",
+            "run",
+            "scenario",
+            "units",
+        ],
+        "it is built on runs and their reports, and does not print",
+    ),
+    (
         "testing",
         &["report", "scenario", "worker", "judge"],
         "it runs the program and reads its report",
@@ -123,9 +157,12 @@ const MAY_USE: [(&str, &[&str], &str); 20] = [
     (
         "cli",
         &[
+            "batch",
             "clock",
+            "gym",
             "isolation",
             "judge",
+            "matrix",
             "model::policy",
             "platform",
             "process",

@@ -36,62 +36,63 @@ pub(in crate::judge) fn limits(
     let wanted = [
         (
             "peak_children",
+            "peak_children",
             limits.peak_children.map(u64::from),
             u64::from(measured.peak_children),
         ),
         (
+            "peak_rss",
             "peak_rss_bytes",
             limits.peak_rss.map(|size| size.as_bytes()),
             measured.peak_rss,
         ),
         (
+            "worker_rss",
             "worker_rss_bytes",
             limits.worker_rss.map(|size| size.as_bytes()),
             measured.worker_rss,
         ),
         (
+            "time_to_reap_p95",
             "time_to_reap_p95_ms",
             limits.time_to_reap_p95.map(|span| span.as_millis()),
             measured.time_to_reap_p95_ms,
         ),
         (
             "spawned",
+            "spawned",
             limits.spawned.map(u64::from),
             u64::from(measured.spawned),
         ),
     ];
-    let thresholds: Vec<Threshold> = wanted
-        .into_iter()
-        .filter_map(|(metric, limit, actual)| {
-            let limit = limit?;
-            Some(Threshold {
-                metric: metric.to_owned(),
-                limit,
-                actual,
-                ok: actual <= limit,
-            })
-        })
-        .collect();
-    let found = thresholds
-        .iter()
-        .filter(|threshold| !threshold.ok)
-        .map(|threshold| Found {
-            rule: Bin::Limit,
-            subject: threshold.metric.to_string(),
-            shape: format!("{} is above its limit", threshold.metric),
-            cause: format!(
-                "{} is {}, and at most {} is allowed",
-                threshold.metric, threshold.actual, threshold.limit
-            ),
-            blames: true,
-            session: None,
-            process: None,
-            expected: format!("at most {}", threshold.limit),
-            seen: threshold.actual.to_string(),
-            by: None,
-            events: Vec::new(),
-        })
-        .collect();
+    let (mut thresholds, mut found) = (Vec::new(), Vec::new());
+    for (key, metric, limit, actual) in wanted {
+        let Some(limit) = limit else {
+            continue;
+        };
+        let ok = actual <= limit;
+        thresholds.push(Threshold {
+            metric: metric.to_owned(),
+            limit,
+            actual,
+            ok,
+        });
+        if !ok {
+            found.push(Found {
+                rule: Bin::Limit,
+                subject: key.to_owned(),
+                shape: format!("{metric} is above its limit"),
+                cause: "above its limit".to_owned(),
+                blames: true,
+                session: None,
+                process: None,
+                expected: format!("{metric} at most {limit}"),
+                seen: format!("{metric} {actual}"),
+                by: None,
+                events: Vec::new(),
+            });
+        }
+    }
     (thresholds, found)
 }
 
@@ -147,6 +148,10 @@ mod tests {
         assert_eq!(
             (thresholds[0].actual, thresholds[0].ok, found.len()),
             (3, false, 1)
+        );
+        assert_eq!(
+            (found[0].subject.as_str(), found[0].cause.as_str()),
+            ("spawned", "above its limit")
         );
     }
 }

@@ -15,6 +15,6 @@ pub(super) use growth::{Growth, GrowthSummary};
 pub use limit::Threshold;
 pub(super) use limit::{Measured, limits};
 pub(super) use stalled::stalled;
-pub(super) use storm::storm;
+pub(super) use storm::{Strays, storm};
 pub(super) use twin::twins;
 pub(super) use worker_died::{Deaths, worker_died};

@@ -29,14 +29,14 @@ pub(in crate::judge) fn worker_died(deaths: &Deaths) -> Vec<Found> {
         .iter()
         .map(|(seq, code, signal)| {
             let how = match (code, signal) {
-                (_, Some(signal)) => format!("killed by {}", SignalName(*signal)),
-                (Some(code), None) => format!("exit code {code}"),
-                (None, None) => "how is not known".to_owned(),
+                (_, Some(signal)) => format!("ended by {}", SignalName(*signal)),
+                (Some(code), None) => format!("exited with code {code}"),
+                (None, None) => "cause unknown".to_owned(),
             };
             Found {
                 rule: Bin::WorkerDied,
                 subject: "worker".to_owned(),
-                shape: format!("the worker ended unasked: {how}"),
+                shape: format!("the worker, unasked: {how}"),
                 cause: how,
                 blames: true,
                 session: None,
@@ -52,7 +52,7 @@ pub(in crate::judge) fn worker_died(deaths: &Deaths) -> Vec<Found> {
 
 #[cfg(test)]
 mod tests {
-    use crate::judge::check::check;
+    use crate::judge::check::{check, judge};
 
     #[test]
     fn a_death_that_nobody_asked_for_is_found() {
@@ -73,5 +73,23 @@ mod tests {
     #[test]
     fn a_recording_that_was_cut_off_decides_nothing() {
         check("0s run; 0s worker 5; 1s..3s tick", "inconclusive");
+    }
+
+    #[test]
+    fn the_cause_says_how_it_ended() {
+        for (how, cause) in [
+            ("signal 15", "ended by SIGTERM"),
+            ("code 101", "exited with code 101"),
+            ("", "cause unknown"),
+        ] {
+            let judgement = judge(&format!(
+                "0s run; 0s worker 5; 1s..3s tick; 2s worker-exit 5 unasked {how}; 3s load; 3s drained quiet; 4s over"
+            ));
+            let finding = &judgement.findings[0];
+            assert_eq!(
+                (finding.subject.as_str(), finding.cause.as_str()),
+                ("worker", cause)
+            );
+        }
     }
 }

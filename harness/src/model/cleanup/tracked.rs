@@ -30,6 +30,20 @@ impl TrackedChildren {
         lock(&self.active).insert(child.pid(), Tracked { session, child });
     }
 
+    /// The children of a session.
+    pub(in crate::model) fn of(&self, session: i64) -> Vec<Arc<Child>> {
+        lock(&self.active)
+            .values()
+            .filter(|tracked| tracked.session == session)
+            .map(|tracked| Arc::clone(&tracked.child))
+            .collect()
+    }
+
+    /// Forgets the children of a session, as a table does that has one place for each.
+    pub(in crate::model) fn forget(&self, session: i64) {
+        lock(&self.active).retain(|_, tracked| tracked.session != session);
+    }
+
     /// The generator of this child has ended: SIGTERM, a while, SIGKILL, and a wait for the end, unless it is gone already.
     pub(in crate::model) async fn cleanup(
         &self,

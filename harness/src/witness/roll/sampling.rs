@@ -75,7 +75,7 @@ impl Roll {
             let living = known.row.state != ProcessState::Zombie;
             if self.worker == Some(known.row.process) {
                 worker = self.view.worker.filter(|_| living);
-            } else if living {
+            } else if living && !self.other_workers.contains(&known.row.process) {
                 children += 1;
                 rss_bytes += known.row.rss_bytes;
             }

@@ -1,0 +1,28 @@
+//! `term-only`, `interrupt-only`: how far the daemon goes with a child that has to go.
+
+use nix::sys::signal::Signal;
+
+use crate::model::policy::Quirk;
+
+/// The steps by which a child is ended.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::model) struct Ladder {
+    /// The polite step.
+    pub(in crate::model) first: Signal,
+    /// Whether SIGKILL follows for a child that does not obey.
+    pub(in crate::model) kills: bool,
+}
+
+impl Ladder {
+    pub(in crate::model) fn of(quirks: &[Quirk]) -> Self {
+        let interrupts = quirks.contains(&Quirk::InterruptOnly);
+        Self {
+            first: if interrupts {
+                Signal::SIGINT
+            } else {
+                Signal::SIGTERM
+            },
+            kills: !interrupts && !quirks.contains(&Quirk::TermOnly),
+        }
+    }
+}
