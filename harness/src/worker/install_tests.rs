@@ -236,7 +236,12 @@ fn real_packages_can_be_installed() {
     }
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
-    for what in ["claude-mem@13.25.3", "bun@1.3.5", "claude-agent-sdk@0.1.76"] {
+    for what in [
+        "claude-mem@10.6.3",
+        "claude-mem@13.25.3",
+        "bun@1.3.5",
+        "claude-agent-sdk@0.1.76",
+    ] {
         install(what, &cache, None).unwrap_or_else(|error| panic!("{error}"));
     }
     assert!(
