@@ -13,6 +13,8 @@ const START: [&str; 11] = [
 ];
 /// The placeholders of every request of a session.
 const REQUEST: [&str; 6] = ["session", "project", "prompt", "marker", "cwd", "number"];
+/// The placeholders that name folders of the run.
+const FOLDERS: [&str; 4] = ["home", "data", "tmp", "cwd"];
 /// The placeholders of a listing.
 const LISTING: [&str; 2] = ["offset", "limit"];
 
@@ -167,7 +169,25 @@ fn check_placeholders(source: &Source<'_>, adapter: &Adapter) -> Result<(), Toml
         }
     }
     for listing in adapter.stored.iter().chain(&adapter.kept) {
-        known_slots(source, &listing.path, &LISTING)?;
+        let from_worker = listing.path.is_some() && listing.items.is_some();
+        let from_file = listing.database.is_some() && listing.query.is_some();
+        let given = [
+            listing.path.is_some() || listing.items.is_some(),
+            listing.database.is_some() || listing.query.is_some(),
+        ];
+        if !(from_worker || from_file) || given == [true, true] {
+            return Err(source.error(
+                place(source, "kinds"),
+                "a list is read either from the worker or from a file".to_owned(),
+                Some("give `path` and `items`, or `database` and `query`".to_owned()),
+            ));
+        }
+        for path in &listing.path {
+            known_slots(source, path, &LISTING)?;
+        }
+        for database in &listing.database {
+            known_slots(source, database, &FOLDERS)?;
+        }
     }
     let moments = || {
         adapter

@@ -93,15 +93,11 @@ pub fn prepare(worker: &ResolvedWorker, place: &Place, port: u16) -> Result<Prep
 }
 
 fn variables(worker: &ResolvedWorker, place: &Place, port: u16) -> Variables {
-    let mut variables = Variables::default();
     let folder = &place.folder;
+    let mut variables = folder.variables();
     // Paths that are no UTF-8 could not stand in a settings file either.
     let mut set =
         |name: &str, path: PathBuf| variables.set(name, path.to_string_lossy().into_owned());
-    set("home", folder.home());
-    set("data", folder.data());
-    set("tmp", folder.tmp());
-    set("cwd", folder.cwd());
     set("claude", folder.claude());
     set("cache", worker.cache.clone());
     for (name, path) in [

@@ -246,17 +246,26 @@ pub enum Cut {
     Sent,
 }
 
-/// A list of records that the worker lets one read, page by page. Placeholders of its path: `{offset}`, `{limit}`.
+/// A list of records that the worker lets one read, page by page, or that lies in its database: either `path` and `items`, or
+/// `database` and `query`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listing {
     /// The kinds of work that it holds.
     #[schemars(with = "Vec<String>")]
     pub kinds: Vec<TurnKind>,
-    /// The path that is asked with GET.
-    pub path: Template,
+    /// The path that is asked with GET. Placeholders: `{offset}`, `{limit}`.
+    #[serde(default)]
+    pub path: Option<Template>,
     /// Where the list stands in the answer.
-    pub items: Pointer,
+    #[serde(default)]
+    pub items: Option<Pointer>,
+    /// A file of SQLite, which is only read. Placeholders: `{home}`, `{data}`, `{tmp}`, `{cwd}` (the folder of the sessions' folders).
+    #[serde(default)]
+    pub database: Option<Template>,
+    /// The statement whose rows are the records: an object each, by the names of the columns.
+    #[serde(default)]
+    pub query: Option<String>,
     /// Where a record's own id stands in it, so that a record that moved from page to page counts once.
     #[serde(default)]
     pub id: Option<Pointer>,

@@ -94,6 +94,18 @@ fn errors_of_adapters_point_and_help() {
             "[start.settings]\nvalues = { KEY = \"{port}\" }\n\n[ready]",
         ),
         ("runtime = \"sh\"", "runtime = \"sh\"\nmodules = [\"zod\"]"),
+        (
+            "[stop]",
+            "[[kept]]\nkinds = [\"observation\"]\npath = \"/waits\"\n\n[stop]",
+        ),
+        (
+            "[stop]",
+            "[[kept]]\nkinds = [\"observation\"]\npath = \"/waits\"\nitems = \"\"\ndatabase = \"{data}/db\"\nquery = \"SELECT 1\"\n\n[stop]",
+        ),
+        (
+            "[stop]",
+            "[[kept]]\nkinds = [\"observation\"]\ndatabase = \"{dta}/db\"\nquery = \"SELECT 1\"\n\n[stop]",
+        ),
     ];
     let mut text = String::new();
     for (from, to) in changes {
@@ -174,8 +186,9 @@ fn releases_find_their_adapter_by_version() {
         ("12.4.4", "claude-mem-12.4.4"),
         ("12.4.9", "claude-mem-12.4.7"),
         ("12.7.5", "claude-mem-12.5"),
-        ("13.4.0", "claude-mem-13"),
-        ("13.15.3", "claude-mem-13"),
+        ("13.0.0", "claude-mem-13"),
+        ("13.4.0", "claude-mem-13.4"),
+        ("13.15.3", "claude-mem-13.4"),
         ("13.25.3", "claude-mem-13.25"),
     ] {
         assert_eq!(name(version).as_deref(), Some(adapter), "{version}");
@@ -249,6 +262,26 @@ fn a_generation_is_what_it_changed() {
         adapter("13.4.0").needs.file,
         adapter("9.0.0").needs.file,
         "the other needs are still there"
+    );
+}
+
+/// Up to 12.3 the worker tells what waits, up to 13.3 its database does; what waits in memory alone is not kept.
+#[test]
+fn kept_work_is_read_where_it_lies() {
+    let read_from = |version: &str| {
+        let adapter = Adapter::for_package("claude-mem", &version.parse().unwrap()).unwrap();
+        assert_eq!(adapter.stored.len(), 2, "{version}");
+        match adapter.kept.as_slice() {
+            [] => "nowhere",
+            [kept] if kept.path.is_some() => "worker",
+            _ => "database",
+        }
+    };
+    assert_eq!(
+        ["9.0.0", "12.3.9", "12.4.9", "13.0.0", "13.4.0", "13.25.3"].map(read_from),
+        [
+            "worker", "worker", "database", "database", "nowhere", "nowhere"
+        ]
     );
 }
 
