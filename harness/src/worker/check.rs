@@ -182,10 +182,10 @@ fn check_placeholders(source: &Source<'_>, adapter: &Adapter) -> Result<(), Toml
                 Some("give `path` and `items`, or `database` and `query`".to_owned()),
             ));
         }
-        for path in &listing.path {
+        if let Some(path) = &listing.path {
             known_slots(source, path, &LISTING)?;
         }
-        for database in &listing.database {
+        if let Some(database) = &listing.database {
             known_slots(source, database, &FOLDERS)?;
         }
     }
