@@ -38,6 +38,7 @@ pub mod cli;
 pub mod clock;
 pub mod driver;
 pub mod emitter;
+pub mod explore;
 pub mod gym;
 pub mod isolation;
 pub mod judge;

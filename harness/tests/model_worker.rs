@@ -1067,16 +1067,21 @@ fn session_that_ends_without_work_wants_no_slot_and_one_with_work_is_waited_for(
 
 #[test]
 fn request_that_comes_twice_is_taken_once_where_that_is_the_habit() {
-    for (flags, answers) in [(&["--quirks", "takes-once"][..], 1), (&[], 2)] {
-        let claudes = Claudes::all(fast());
+    for (flags, times) in [(&["--quirks", "takes-once"][..], 1), (&[], 2)] {
+        let mut claudes = Claudes::all(fast());
         let worker = Worker::start(&claudes, flags);
         let id = worker.prompt("content-1");
-        worker.observe("content-1", "lhm-1-1-o1z");
-        worker.observe("content-1", "lhm-1-1-o1z");
-        worker.observe("content-1", "lhm-1-1-o2z");
+        assert_eq!(worker.prompt("content-1"), id);
+        for marker in ["lhm-1-1-o1z", "lhm-1-1-o1z", "lhm-1-1-o2z"] {
+            worker.observe("content-1", marker);
+        }
         worker.complete(id);
-        assert_eq!(worker.stored("/api/observations", "lhm-1-1-o1z"), answers);
+        assert_eq!(worker.stored("/api/prompts", "lhm-1-1-p1z"), times);
+        assert_eq!(worker.stored("/api/observations", "lhm-1-1-o1z"), times);
         assert_eq!(worker.stored("/api/observations", "lhm-1-1-o2z"), 1);
+        claudes.until("there are as many claudes", |seen| {
+            seen.children.len() == times
+        });
     }
 }
 

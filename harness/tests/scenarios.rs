@@ -1,18 +1,23 @@
 //! Every scenario file is a test of its own: it must end as it expects. The last step looks for processes that were left behind.
 //!
-//! A scenario for a real worker that is not installed shows as ignored, with what `leak-harness install` would have to fetch.
+//! A scenario for a real worker that is not installed shows as ignored, with what `leak-harness install` would have to fetch; one whose
+//! fault needs a PID namespace, where the machine gives none, as well.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use leak_harness::scenario::Scenario;
+use leak_harness::batch::default_at_once;
+use leak_harness::isolation;
+use leak_harness::scenario::{FaultKind, Scenario};
 use leak_harness::worker::{Cache, WorkerSpec};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     adopt_orphans();
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // A run mostly waits, so that more of them fit at once than there are cores; too many, and none is on time.
+    arguments.test_threads = arguments.test_threads.or(Some(default_at_once()));
     let trials = files(&scenarios()).into_iter().map(trial).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     let left = children();
@@ -65,8 +70,27 @@ fn trial(file: PathBuf) -> Trial {
     }
 }
 
-/// What a scenario for a real worker needs and this machine does not have, in a few words; `leak-harness install` fetches it.
+/// What a scenario needs and this machine does not have, in a few words.
 fn missing(scenario: &Scenario) -> Option<String> {
+    let reuses_pids = |scenario: &Scenario| {
+        let mut faults = scenario.faults.iter();
+        faults.any(|fault| fault.what == FaultKind::ReusePid)
+    };
+    if reuses_pids(scenario) && !gives_pid_namespaces() {
+        return Some("needs a PID namespace".to_owned());
+    }
+    not_installed(scenario)
+}
+
+/// Whether a run here can have a PID namespace of its own.
+fn gives_pid_namespaces() -> bool {
+    isolation::probe()
+        .iter()
+        .any(|probe| probe.name.starts_with("PID") && probe.why_not.is_none())
+}
+
+/// What `leak-harness install` would have to fetch for a scenario with a real worker.
+fn not_installed(scenario: &Scenario) -> Option<String> {
     let worker = &scenario.worker;
     if !worker.worker.starts_with("claude-mem") {
         return None;

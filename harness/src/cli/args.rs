@@ -50,6 +50,8 @@ pub enum Command {
     Matrix(MatrixArguments),
     /// Runs every planted defect and clean control, and prints the confusion matrix
     Gym(GymArguments),
+    /// Searches the moments at which a fault makes a worker leak or lose work, and writes the smallest scenario that shows it
+    Explore(ExploreArguments),
     /// Judges a recording again, with other thresholds if asked
     Judge(JudgeArguments),
     /// Renders the report of a recording again
@@ -222,7 +224,7 @@ pub struct MatrixArguments {
     /// Cleanup policies of the model, joined by `+`: a column
     #[arg(long, value_name = "NAME+NAME", num_args = 1.., conflicts_with = "worker")]
     pub cleanup: Vec<String>,
-    /// Runs only the rows and columns whose names contain one of these words
+    /// Runs only the rows whose names contain one of these words, and the columns that are called so
     #[arg(long, value_name = "WORD")]
     pub only: Vec<String>,
     /// Changes one key of every scenario
@@ -266,6 +268,54 @@ pub struct GymArguments {
     /// Runs so many clean sessions as well, in runs of mixed size, while four threads for each core use up the machine
     #[arg(long, value_name = "SESSIONS", value_parser = clap::value_parser!(u64).range(1..))]
     pub soundness: Option<u64>,
+    /// The place of the runs
+    #[arg(long, value_enum, default_value_t)]
+    pub isolation: IsolationChoice,
+    /// What goes to stdout
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+}
+
+const EXPLORE: &str = "\
+What is tried: each step of the protocol (opened, started, serves, given, answering, answered, ended, eof) of the first session, with
+what happens to the worker (sigterm, sigkill, sigstop for 1 s, restart) or to a process of the session (sigterm, sigkill, sigint,
+sigstop for 1 s), and with five delays from 0 to 1.5 s. Without --tries and --for each step, victim and signal is tried once, with a
+delay drawn from the seed. A worker that is ended for good answers only for the processes that it leaves behind.
+
+What is found is run three times again, made smaller as long as two of three runs still find the same rule and subject, and written as
+a scenario file that expects what it shows: `leak-harness run FILE` exits 0. explore.json and explore.md list every moment that was
+tried, with what came of it. Ctrl-C ends the search; what was found until then is reported.
+
+Exit codes:
+  0  nothing found      1  a schedule was found, or the scenario without a fault is not as expected
+  2  usage, or a bad scenario      3  the scenario without a fault is inconclusive      4  the worker would not start
+  130 interrupted, with nothing found until then";
+
+/// `explore`
+#[derive(Debug, Args)]
+#[command(after_help = EXPLORE)]
+pub struct ExploreArguments {
+    /// The scenario file; without a fault more it must be as expected
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// The worker: model[:cleanup=NAME+NAME], claude-mem@VERSION, claude-mem:DIR, or an adapter FILE.toml
+    #[arg(long, value_name = "WORKER")]
+    pub worker: Option<String>,
+    /// How many moments are tried
+    #[arg(long, value_name = "N", conflicts_with = "limit", value_parser = clap::value_parser!(u32).range(1..))]
+    pub tries: Option<u32>,
+    /// How long is searched; confirming what was found and making it smaller comes after that
+    #[arg(long = "for", value_name = "TIME")]
+    pub limit: Option<Span>,
+    /// The seed of the order in which moments are tried
+    #[arg(long, value_name = "N", default_value_t = 603)]
+    pub seed: u64,
+    /// How many runs are made at a time [default: two for each core, at most 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// Where the scenario files, explore.json, explore.md and the runs go [default: reports/<date>-explore-<scenario>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
     /// The place of the runs
     #[arg(long, value_enum, default_value_t)]
     pub isolation: IsolationChoice,

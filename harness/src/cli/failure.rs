@@ -33,6 +33,22 @@ impl Failure {
         }
     }
 
+    /// What the command rests on is not as expected.
+    pub fn unexpected(message: impl fmt::Display) -> Self {
+        Self {
+            message: message.to_string(),
+            code: ExitCode::Unexpected,
+        }
+    }
+
+    /// What the command rests on could not be decided.
+    pub fn inconclusive(message: impl fmt::Display) -> Self {
+        Self {
+            message: message.to_string(),
+            code: ExitCode::Inconclusive,
+        }
+    }
+
     /// Our bug, or a machine that refuses what the harness needs.
     pub fn internal(message: impl fmt::Display) -> Self {
         Self {

@@ -1,13 +1,11 @@
 //! `judge` and `report`: from a recording to a verdict, and to a page.
 
-use std::collections::BTreeSet;
-
 use super::args::{JudgeArguments, ReportArguments};
 use super::exit_code::ExitCode;
 use super::failure::Failure;
-use super::plan::known_signatures;
+use super::plan::baseline;
 use super::run::{code_of, show};
-use crate::run::{self, JudgedError};
+use crate::run::{self, Baseline, JudgedError};
 
 impl From<JudgedError> for Failure {
     fn from(error: JudgedError) -> Self {
@@ -23,7 +21,7 @@ pub fn judge(arguments: &JudgeArguments) -> Result<ExitCode, Failure> {
     let known = arguments
         .baseline
         .as_deref()
-        .map(known_signatures)
+        .map(baseline)
         .transpose()?
         .unwrap_or_default();
     let report = run::judge(&arguments.recording, &arguments.set, known)?;
@@ -33,6 +31,6 @@ pub fn judge(arguments: &JudgeArguments) -> Result<ExitCode, Failure> {
 
 /// Renders the report of a recording. Rendering is no test: the exit code is 0 whatever the verdict.
 pub fn report(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
-    let report = run::judge(&arguments.recording, &[], BTreeSet::new())?;
+    let report = run::judge(&arguments.recording, &[], Baseline::default())?;
     show(&report, arguments.format)
 }

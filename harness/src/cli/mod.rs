@@ -4,6 +4,7 @@ mod args;
 mod doctor;
 mod exit_code;
 mod explain;
+mod explore;
 mod failure;
 mod gym;
 mod install;
@@ -49,6 +50,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Repro(arguments) => repro::repro(&arguments, quiet),
         Command::Matrix(arguments) => matrix::matrix(&arguments, quiet),
         Command::Gym(arguments) => gym::gym(&arguments, quiet),
+        Command::Explore(arguments) => explore::explore(&arguments, quiet),
         Command::Judge(arguments) => judge::judge(&arguments),
         Command::Report(arguments) => judge::report(&arguments),
         Command::Install(arguments) => install::install_all(&arguments, quiet),

@@ -1,7 +1,6 @@
 //! What the arguments mean: files read, the worker resolved, folders chosen. Once this is done, nothing can fail for a reason that
 //! the user could have been told before the run.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,7 @@ use crate::platform;
 use crate::recording::{Manifest, format};
 use crate::report::Report;
 use crate::report::escape::plain;
-use crate::run::{Order, PlaceWanted};
+use crate::run::{Baseline, Order, PlaceWanted};
 use crate::scenario::{Scenario, WorkerSettings};
 use crate::worker::{Cache, ResolvedWorker, WorkerSpec, find_program};
 
@@ -28,8 +27,8 @@ pub struct Plan {
     pub place: PlaceWanted,
     /// Whether the temporary folder stays.
     pub keep: bool,
-    /// The signatures of the baseline.
-    pub known: BTreeSet<String>,
+    /// What the baseline knows.
+    pub known: Baseline,
 }
 
 /// A scenario's text with its name.
@@ -124,7 +123,7 @@ impl Plan {
         let known = options
             .baseline
             .as_deref()
-            .map(known_signatures)
+            .map(baseline)
             .transpose()?
             .unwrap_or_default();
         Ok(Self {
@@ -151,8 +150,8 @@ pub fn cache() -> Result<Cache, Failure> {
     })
 }
 
-/// The signatures of a report's findings, which `--baseline` takes as known.
-pub fn known_signatures(path: &Path) -> Result<BTreeSet<String>, Failure> {
+/// What a report found and measured, which `--baseline` takes as known. `path` is the report, or the folder that holds it.
+pub fn baseline(path: &Path) -> Result<Baseline, Failure> {
     let file = if path.is_dir() {
         path.join("report.json")
     } else {
@@ -161,11 +160,7 @@ pub fn known_signatures(path: &Path) -> Result<BTreeSet<String>, Failure> {
     let text = fs::read_to_string(&file).map_err(|cause| Failure::file(&file, &cause))?;
     let report: Report = serde_json::from_str(&text)
         .map_err(|cause| Failure::usage(format_args!("{}: no report: {cause}", file.display())))?;
-    Ok(report
-        .findings
-        .into_iter()
-        .map(|finding| finding.signature)
-        .collect())
+    Ok(Baseline::of(report))
 }
 
 /// The folder of a run's results where none was named: `reports/<date>-<scenario>`, numbered when it exists.

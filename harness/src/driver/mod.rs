@@ -4,10 +4,14 @@
 //! facts. Nothing that a worker does is an error here: a time-out, a refused connection and a dead worker are events.
 
 mod drain;
+#[cfg(test)]
+mod end_tests;
 mod reached;
 mod read_back;
 mod schedule;
 mod session;
+#[cfg(test)]
+mod step_tests;
 #[cfg(test)]
 mod tests;
 

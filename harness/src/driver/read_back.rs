@@ -219,3 +219,77 @@ fn kind_of(marker: &str) -> Option<TurnKind> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::driver::tests::run;
+
+    /// Reads back what a database holds that its owner has open and has not yet moved out of its log.
+    #[test]
+    fn kept_work_is_found_in_the_database_of_a_living_worker() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("claude-mem.db");
+        let owner = Connection::open(&file).unwrap();
+        owner
+            .execute_batch(
+                "PRAGMA journal_mode = WAL;
+                 CREATE TABLE pending_messages (id INTEGER PRIMARY KEY, status TEXT, tool_input TEXT, weight REAL, raw BLOB);
+                 INSERT INTO pending_messages VALUES
+                     (1, 'pending', 'echo lhm-ab-1-o1z', 0.5, NULL),
+                     (2, 'processing', NULL, NULL, CAST('lhm-ab-1-s1z' AS BLOB)),
+                     (3, 'failed', 'echo lhm-ab-1-o2z', NULL, NULL),
+                     (4, 'pending', 'echo lhm-cd-1-o1z', NULL, NULL);",
+            )
+            .unwrap();
+        let listing = |query: &str| {
+            toml::from_str(&format!(
+                "kinds = [\"observation\", \"summary\"]\ndatabase = \"{{home}}/claude-mem.db\"\nquery = \"{query}\"\nonly = {{ at = \"/status\", is = [\"pending\", \"processing\"] }}"
+            ))
+            .unwrap()
+        };
+        let mut folders = Variables::default();
+        folders.set("home", folder.path().to_string_lossy().into_owned());
+        let read = |kept: Listing, stored: Option<Listing>| {
+            let adapter = Adapter {
+                stored: stored.into_iter().collect(),
+                kept: vec![kept],
+                ..Adapter::built_in("claude-mem-9").unwrap()
+            };
+            run(async {
+                let (emitter, _events) = Emitter::channel(Clock::start());
+                let nobody = (Ipv4Addr::LOCALHOST, 1).into();
+                read_back(
+                    &adapter,
+                    &mut Client::new(nobody),
+                    &folders,
+                    "lhm-ab-",
+                    &emitter,
+                )
+                .await
+            })
+        };
+        let all = "SELECT * FROM pending_messages";
+        let found = read(listing(all), None);
+        assert_eq!(
+            found.kept.keys().collect::<Vec<_>>(),
+            ["lhm-ab-1-o1z", "lhm-ab-1-s1z"]
+        );
+        assert!(found.complete);
+        // What is stored must be readable; of what is kept, nothing is found.
+        let wrong = || listing("SELECT * FROM no_such_table");
+        assert!(!read(wrong(), Some(wrong())).complete);
+        // Nothing is written: neither can a statement change anything.
+        let change = read(listing("DELETE FROM pending_messages RETURNING *"), None);
+        assert!(change.kept.is_empty());
+        let left: i64 = owner
+            .query_row("SELECT count(*) FROM pending_messages", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(left, 4);
+    }
+}

@@ -28,7 +28,7 @@ use crate::scenario::{End, Load};
 use crate::timeline::event::{Event, EventKind};
 use crate::units::RunTime;
 use crate::worker::Life;
-use crate::worker::adapter::{Adapter, Listing};
+use crate::worker::adapter::Adapter;
 use crate::worker::http::Client;
 use crate::worker::template::Variables;
 
@@ -39,10 +39,12 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What the server does instead of answering well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
+pub(super) enum Mood {
     Good,
     /// Answers 503 to every observation.
     Refuses,
+    /// Answers 503 to the first observation.
+    RefusesOnce,
     /// Says of every observation that it is skipped.
     Skips,
     /// Never answers an observation.
@@ -58,13 +60,20 @@ enum Mood {
 }
 
 #[derive(Debug, Clone)]
-struct Server {
+pub(super) struct Server {
     mood: Mood,
     seen: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
 impl Server {
-    fn paths(&self) -> Vec<String> {
+    fn count(&self, path: &str) -> usize {
+        let seen = self.seen.lock().unwrap();
+        seen.iter()
+            .filter(|(known, _)| known.ends_with(path))
+            .count()
+    }
+
+    pub(super) fn paths(&self) -> Vec<String> {
         self.seen
             .lock()
             .unwrap()
@@ -92,6 +101,9 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
             ok(json!({ "sessionDbId": 17, "promptNumber": 2, "skipped": false }))
         }
         "POST /api/sessions/observations" => match server.mood {
+            Mood::RefusesOnce if server.count("/api/sessions/observations") == 1 => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too busy").into_response()
+            }
             Mood::Refuses => (StatusCode::SERVICE_UNAVAILABLE, "too busy").into_response(),
             Mood::Skips => ok(json!({ "status": "skipped", "reason": "tool_excluded" })),
             Mood::Hangs => std::future::pending().await,
@@ -136,16 +148,16 @@ fn broken_body() -> Body {
 }
 
 /// Everything that a run of the driver needs, with the server behind it.
-struct Setup {
+pub(super) struct Setup {
     server: Server,
-    driver: Rc<Driver>,
-    life: watch::Sender<Life>,
-    events: mpsc::Receiver<Event>,
+    pub(super) driver: Rc<Driver>,
+    pub(super) life: watch::Sender<Life>,
+    pub(super) events: mpsc::Receiver<Event>,
     emitter: Emitter,
     _folder: tempfile::TempDir,
 }
 
-async fn setup(mood: Mood, load: &str) -> Setup {
+pub(super) async fn setup(mood: Mood, load: &str) -> Setup {
     setup_with(mood, load, "claude-mem-9").await
 }
 
@@ -186,7 +198,7 @@ fn setup_at(address: SocketAddr, server: Server, load: &str, adapter: &str) -> S
 }
 
 /// Runs a test body on a single-threaded runtime with local tasks, as the inner process does.
-fn run<T>(body: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(body: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -198,18 +210,18 @@ fn run<T>(body: impl Future<Output = T>) -> T {
     }))
 }
 
-fn drain(events: &mut mpsc::Receiver<Event>) -> Vec<EventKind> {
+pub(super) fn drain(events: &mut mpsc::Receiver<Event>) -> Vec<EventKind> {
     std::iter::from_fn(|| events.try_recv().ok())
         .map(|event| event.event)
         .collect()
 }
 
 /// Drives the load and writes the events down, one word and what matters of it each.
-fn drive(mood: Mood, load: &str) -> (Vec<String>, Server) {
+pub(super) fn drive(mood: Mood, load: &str) -> (Vec<String>, Server) {
     drive_with(mood, load, "claude-mem-9")
 }
 
-fn drive_with(mood: Mood, load: &str, adapter: &str) -> (Vec<String>, Server) {
+pub(super) fn drive_with(mood: Mood, load: &str, adapter: &str) -> (Vec<String>, Server) {
     run(async {
         let mut setup = setup_with(mood, load, adapter).await;
         Rc::clone(&setup.driver).drive().await;
@@ -220,7 +232,7 @@ fn drive_with(mood: Mood, load: &str, adapter: &str) -> (Vec<String>, Server) {
     })
 }
 
-fn brief(event: &EventKind) -> String {
+pub(super) fn brief(event: &EventKind) -> String {
     let short = |item: &str| item.splitn(3, '-').nth(2).unwrap_or(item).to_owned();
     match event {
         EventKind::SessionOpened { .. } => "opened".to_owned(),
@@ -244,7 +256,7 @@ fn brief(event: &EventKind) -> String {
     }
 }
 
-const ONE: &str = "sessions = 1\nobservations = 1\nsummary = true\nend = ";
+pub(super) const ONE: &str = "sessions = 1\nobservations = 1\nsummary = true\nend = ";
 
 #[test]
 fn a_session_opens_works_and_ends_and_its_bodies_are_as_the_hooks_send_them() {
@@ -282,120 +294,6 @@ fn a_session_opens_works_and_ends_and_its_bodies_are_as_the_hooks_send_them() {
     );
     assert!(seen[2].1["cwd"].as_str().unwrap().ends_with("cwd/1"));
     assert_eq!(seen[2].1["contentSessionId"], seen[0].1["contentSessionId"]);
-}
-
-const TWO_PROMPTS: &str = "sessions = 1\nprompts = 2\nobservations = 1\nend = ";
-
-/// The part of a request that tells requests apart.
-fn last_step(path: &str) -> &str {
-    let path = path.split('?').next().unwrap_or(path);
-    path.rsplit('/').next().unwrap_or(path)
-}
-
-#[test]
-fn a_prompt_that_another_one_follows_is_ended_where_the_hooks_do_that() {
-    let (events, server) = drive_with(
-        Mood::Good,
-        &format!("{TWO_PROMPTS}\"complete\""),
-        "claude-mem-9.1",
-    );
-    assert_eq!(
-        events,
-        [
-            "opened",
-            "offered 1-o1z",
-            "accepted 1-o1z",
-            "prompt ended",
-            "prompt begun",
-            "offered 1-o2z",
-            "accepted 1-o2z",
-            "ended complete",
-            "end answered Some(200)",
-            "finished"
-        ]
-    );
-    let paths = server.paths();
-    let steps: Vec<_> = paths.iter().map(|path| last_step(path)).collect();
-    let prompt = ["init", "init", "observations", "complete"];
-    assert_eq!(steps, [prompt, prompt].concat());
-
-    // What ends is the session; its last prompt is left as it is.
-    let (events, server) = drive_with(
-        Mood::Good,
-        &format!("{TWO_PROMPTS}\"abandon\""),
-        "claude-mem-9.1",
-    );
-    let told = events
-        .iter()
-        .filter(|event| *event == "prompt ended")
-        .count();
-    assert_eq!(
-        (told, last_step(server.paths().last().unwrap())),
-        (1, "observations")
-    );
-}
-
-#[test]
-fn an_end_that_waits_is_said_when_the_answer_holds_what_is_waited_for() {
-    let (events, server) = drive_with(
-        Mood::Good,
-        &format!("{TWO_PROMPTS}\"complete\""),
-        "claude-mem-10.7",
-    );
-    let told: Vec<_> = events
-        .iter()
-        .filter(|event| {
-            ["prompt ended", "prompt begun", "ended complete"].contains(&event.as_str())
-        })
-        .collect();
-    assert_eq!(told, ["prompt ended", "prompt begun", "ended complete"]);
-    let paths = server.paths();
-    let steps: Vec<_> = paths.iter().map(|path| last_step(path)).collect();
-    let prompt = [
-        "init",
-        "init",
-        "observations",
-        "status",
-        "status",
-        "complete",
-    ];
-    // The hook of the session's end says it once more.
-    assert_eq!(steps, [&prompt[..], &prompt[..], &["complete"]].concat());
-}
-
-#[test]
-fn who_waits_in_vain_goes_on_when_time_is_up() {
-    let (events, server) = drive_with(
-        Mood::NeverDrains,
-        &format!("{ONE}\"complete\""),
-        "claude-mem-10.7",
-    );
-    assert!(events.contains(&"ended complete".to_owned()), "{events:?}");
-    let paths = server.paths();
-    let asked = paths.iter().filter(|path| last_step(path) == "status");
-    // 110 s of 500 ms each, a hundred times as fast; a busy machine asks less often.
-    assert!((2..=220).contains(&asked.count()), "{paths:?}");
-}
-
-#[test]
-fn a_prompt_whose_end_is_not_answered_does_not_stop_the_session() {
-    let (events, _) = drive_with(
-        Mood::HangsAtTheEnd,
-        &format!("{TWO_PROMPTS}\"complete\""),
-        "claude-mem-9.1",
-    );
-    assert_eq!(
-        events[3..],
-        [
-            "prompt ended",
-            "prompt begun",
-            "offered 1-o2z",
-            "accepted 1-o2z",
-            "ended complete",
-            "end answered None",
-            "finished"
-        ]
-    );
 }
 
 #[test]
@@ -778,71 +676,6 @@ fn a_list_that_cannot_be_read_makes_the_store_incomplete() {
             ..
         })
     ));
-}
-
-/// Reads back what a database holds that its owner has open and has not yet moved out of its log.
-#[test]
-fn kept_work_is_found_in_the_database_of_a_living_worker() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("claude-mem.db");
-    let owner = rusqlite::Connection::open(&file).unwrap();
-    owner
-        .execute_batch(
-            "PRAGMA journal_mode = WAL;
-             CREATE TABLE pending_messages (id INTEGER PRIMARY KEY, status TEXT, tool_input TEXT, weight REAL, raw BLOB);
-             INSERT INTO pending_messages VALUES
-                 (1, 'pending', 'echo lhm-ab-1-o1z', 0.5, NULL),
-                 (2, 'processing', NULL, NULL, CAST('lhm-ab-1-s1z' AS BLOB)),
-                 (3, 'failed', 'echo lhm-ab-1-o2z', NULL, NULL),
-                 (4, 'pending', 'echo lhm-cd-1-o1z', NULL, NULL);",
-        )
-        .unwrap();
-    let listing = |query: &str| {
-        toml::from_str(&format!(
-            "kinds = [\"observation\", \"summary\"]\ndatabase = \"{{home}}/claude-mem.db\"\nquery = \"{query}\"\nonly = {{ at = \"/status\", is = [\"pending\", \"processing\"] }}"
-        ))
-        .unwrap()
-    };
-    let mut folders = Variables::default();
-    folders.set("home", folder.path().to_string_lossy().into_owned());
-    let read = |kept: Listing, stored: Option<Listing>| {
-        let adapter = Adapter {
-            stored: stored.into_iter().collect(),
-            kept: vec![kept],
-            ..Adapter::built_in("claude-mem-9").unwrap()
-        };
-        run(async {
-            let (emitter, _events) = Emitter::channel(Clock::start());
-            let nobody = (Ipv4Addr::LOCALHOST, 1).into();
-            read_back(
-                &adapter,
-                &mut Client::new(nobody),
-                &folders,
-                "lhm-ab-",
-                &emitter,
-            )
-            .await
-        })
-    };
-    let all = "SELECT * FROM pending_messages";
-    let found = read(listing(all), None);
-    assert_eq!(
-        found.kept.keys().collect::<Vec<_>>(),
-        ["lhm-ab-1-o1z", "lhm-ab-1-s1z"]
-    );
-    assert!(found.complete);
-    // What is stored must be readable; of what is kept, nothing is found.
-    let wrong = || listing("SELECT * FROM no_such_table");
-    assert!(!read(wrong(), Some(wrong())).complete);
-    // Nothing is written: neither can a statement change anything.
-    let change = read(listing("DELETE FROM pending_messages RETURNING *"), None);
-    assert!(change.kept.is_empty());
-    let left: i64 = owner
-        .query_row("SELECT count(*) FROM pending_messages", [], |row| {
-            row.get(0)
-        })
-        .unwrap();
-    assert_eq!(left, 4);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use fake_claude::quantity::Span;
 
 use super::results::{GymReport, Standing};
-use super::terminal::{sentence, sound_sentence, wrongs};
+use super::terminal::{gap_words, sentence, sound_sentence, wrongs};
 use crate::judge::finding::rule_name;
 use crate::report::escape::markdown;
 use crate::scenario::Bin;
@@ -31,8 +31,8 @@ pub fn render(report: &GymReport) -> String {
         line("");
         for gap in &report.gaps {
             line(&format!(
-                "- {} cannot be told: {}",
-                markdown(rule_name(gap.rule)),
+                "- {}: {}",
+                markdown(&gap_words(gap)),
                 markdown(&gap.what)
             ));
         }

@@ -1,6 +1,6 @@
 //! The runs of the gym: made, judged twice, and put together case by case.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -270,7 +270,7 @@ fn control_line(name: &str, runs: &[Clean]) -> ControlLine {
 fn judged_the_same(out: &Path) -> bool {
     let again = |report: &Report| json::render(report).ok();
     let written = fs::read_to_string(out.join("report.json")).ok();
-    let report = run::judge(out, &[], BTreeSet::new()).ok();
+    let report = run::judge(out, &[], run::Baseline::default()).ok();
     written.is_some() && written == report.as_ref().and_then(again)
 }
 

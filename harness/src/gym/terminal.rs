@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use comfy_table::{CellAlignment, Table, presets};
 use fake_claude::quantity::Span;
 
-use super::results::{DefectLine, GymReport, Soundness, Standing};
+use super::results::{DefectLine, Gap, GymReport, Soundness, Standing};
 use crate::judge::finding::rule_name;
 use crate::report::escape::{plain, plain_cut};
-use crate::report::terminal::Style;
+use crate::report::terminal::{Style, wrap};
 use crate::scenario::Bin;
 use crate::units::{self, Count};
 
@@ -58,12 +58,22 @@ pub fn render(report: &GymReport, style: Style) -> String {
     }
     for gap in &report.gaps {
         out += &format!(
-            "without what was switched off, {} cannot be told: {}\n",
-            rule_name(gap.rule),
+            "without what was switched off, {}: {}\n",
+            gap_words(gap),
             plain(&gap.what)
         );
     }
     out
+}
+
+/// What is lost by a gap, in a few words.
+pub(super) fn gap_words(gap: &Gap) -> String {
+    let rule = rule_name(gap.rule);
+    if gap.cause_alone {
+        format!("{rule} is found and not explained")
+    } else {
+        format!("{rule} is not found, or not all of it")
+    }
 }
 
 /// What all of it comes to, in a sentence.
@@ -118,7 +128,8 @@ fn headline(report: &GymReport, style: Style) -> String {
     } else {
         "All as planted"
     };
-    format!("{}: {}", painted(word, standing, style), sentence(report))
+    let words = wrap(&format!("{word}: {}", sentence(report)), style.width, 4);
+    words.replacen(word, &painted(word, standing, style), 1)
 }
 
 /// How many runs of each expected bin came out in which bin. Bins are letters on top, so that all of them fit.
@@ -276,11 +287,13 @@ pub(super) fn sound_sentence(soundness: &Soundness) -> String {
 
 fn sound(soundness: &Soundness, style: Style) -> String {
     let standing = soundness.standing();
-    let mut out = format!(
-        "{}: {}\n",
-        painted("Soundness", standing, style),
-        sound_sentence(soundness)
+    let name = "Soundness";
+    let words = wrap(
+        &format!("{name}: {}", sound_sentence(soundness)),
+        style.width,
+        4,
     );
+    let mut out = words.replacen(name, &painted(name, standing, style), 1) + "\n";
     for said in &soundness.said {
         out += &format!("    {}\n", plain_cut(said, 3 * style.width));
     }

@@ -318,7 +318,42 @@ unsafe fn set_up(
 /// # Safety
 /// Makes system calls only, and may be called between clone and exec.
 unsafe fn keep_giving_out_pids() {
-    // The structs of capget(2), version 3: permitted, inheritable and effective sets in two halves of 32 bits each.
+    // SAFETY: plain system call without pointers.
+    unsafe {
+        if pass_on(true) {
+            libc::prctl(
+                libc::PR_CAP_AMBIENT,
+                libc::PR_CAP_AMBIENT_RAISE,
+                CHECKPOINT_RESTORE as libc::c_ulong,
+                0,
+                0,
+            );
+        }
+    }
+}
+
+/// Takes from the calling process what [`keep_giving_out_pids`] kept, as far as its children could inherit it. Makes system calls only. A
+/// kernel that does not know it has nothing to take away.
+pub(super) fn keep_nothing() {
+    // SAFETY: plain system calls without pointers.
+    unsafe {
+        libc::prctl(
+            libc::PR_CAP_AMBIENT,
+            libc::PR_CAP_AMBIENT_CLEAR_ALL,
+            0,
+            0,
+            0,
+        );
+        pass_on(false);
+    }
+}
+
+/// Adds the capability to those that may be passed on through an exec, or takes it from them. Tells whether that was done.
+///
+/// # Safety
+/// Makes system calls only, and may be called between clone and exec.
+unsafe fn pass_on(passed_on: bool) -> bool {
+    // The structs of capset(2), version 3: the sets in two halves of 32 bits each.
     #[repr(C)]
     struct Header {
         version: u32,
@@ -344,32 +379,12 @@ unsafe fn keep_giving_out_pids() {
     // SAFETY: plain system calls, with pointers to structs of the version that is named, which live on this stack.
     unsafe {
         if libc::syscall(libc::SYS_capget, &raw mut header, sets.as_mut_ptr()) != 0 {
-            return;
+            return false;
         }
-        sets[CHECKPOINT_RESTORE / 32].inheritable |= 1 << (CHECKPOINT_RESTORE % 32);
-        if libc::syscall(libc::SYS_capset, &raw mut header, sets.as_ptr()) == 0 {
-            libc::prctl(
-                libc::PR_CAP_AMBIENT,
-                libc::PR_CAP_AMBIENT_RAISE,
-                CHECKPOINT_RESTORE as libc::c_ulong,
-                0,
-                0,
-            );
-        }
-    }
-}
-
-/// Takes from the calling process what [`keep_giving_out_pids`] kept, as far as its children could inherit it.
-pub(super) fn keep_nothing() {
-    // SAFETY: plain system call without pointers. A kernel that does not know it has nothing to take away.
-    unsafe {
-        libc::prctl(
-            libc::PR_CAP_AMBIENT,
-            libc::PR_CAP_AMBIENT_CLEAR_ALL,
-            0,
-            0,
-            0,
-        );
+        let bit = 1 << (CHECKPOINT_RESTORE % 32);
+        let set = &mut sets[CHECKPOINT_RESTORE / 32].inheritable;
+        *set = if passed_on { *set | bit } else { *set & !bit };
+        libc::syscall(libc::SYS_capset, &raw mut header, sets.as_ptr()) == 0
     }
 }
 

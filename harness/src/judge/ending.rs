@@ -483,6 +483,9 @@ mod tests {
             )),
             "pass",
         );
+        // What it had in hand is for the worker to do again.
+        let killed = format!("2s harness-signal 10 9; {}", dies("2.1s"));
+        check(&history(&killed), "fail lost=1");
     }
 
     #[test]

@@ -5,12 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use fake_claude::control::Role;
 use fake_claude::quantity::{Rate, Span};
 
-use crate::scenario::{Counts, End, Expect, ExpectedCause, Limits, Scenario, Survivor, Verdict};
+use super::rules::GrowthFigure;
+use crate::scenario::{
+    Counts, End, Expect, ExpectedCause, GrowthSettings, Limits, Scenario, Survivor, Verdict,
+};
 
 /// The least grace that a time scale leaves: below it the machine's own delays would be judged.
 const LEAST_SCALED_GRACE: Span = Span::from_secs(1);
 /// The least time that a time scale leaves for following a worker that has stopped: a few samples.
 const LEAST_SCALED_RESIDUE_GRACE: Span = Span::from_millis(300);
+
+/// The least warm-up that a time scale leaves: a worker's own start does not become faster.
+const LEAST_SCALED_WARM_UP: Span = Span::from_secs(5);
+/// The least stretch that a time scale leaves for judging growth.
+const LEAST_SCALED_GROWTH: Span = Span::from_secs(10);
 
 /// What is expected of a run, with all times as the wall clock will show them.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +37,8 @@ pub struct Expectations {
     pub survivors: Vec<Survivor>,
     /// Thresholds.
     pub limits: Limits,
+    /// From when on, and from which size on, a trend upward counts.
+    pub growth: GrowthSettings,
     /// Whether work that still waits is no reason for doubt.
     pub allow_pending: bool,
     /// Sessions of the load.
@@ -41,6 +51,8 @@ pub struct Expectations {
     pub arrival: Option<Rate>,
     /// The signatures of a baseline: what they name is shown and does not fail the run.
     pub known: BTreeSet<String>,
+    /// The figures of a baseline: growth that is not surely faster than there is known.
+    pub known_growth: Vec<GrowthFigure>,
 }
 
 impl Default for Expectations {
@@ -54,12 +66,14 @@ impl Default for Expectations {
             residue_grace: Expect::default().residue_grace,
             survivors: Vec::new(),
             limits: Limits::default(),
+            growth: GrowthSettings::default(),
             allow_pending: false,
             sessions: 0,
             prompts: 1,
             end: End::Complete,
             arrival: None,
             known: BTreeSet::new(),
+            known_growth: Vec::new(),
         }
     }
 }
@@ -80,18 +94,26 @@ impl Expectations {
             ),
             survivors: scenario.expect.survivors.clone(),
             limits: scenario.expect.limits,
+            growth: scaled_growth(scenario.expect.growth, scale),
             allow_pending: scenario.expect.allow_pending,
             sessions: scenario.load.sessions,
             prompts: scenario.load.prompts.max(1),
             end: scenario.load.end,
             arrival: scenario.load.arrival,
             known: BTreeSet::new(),
+            known_growth: Vec::new(),
         }
     }
 
     /// The same expectations, with the signatures of a baseline.
     pub fn with_baseline(mut self, signatures: impl IntoIterator<Item = String>) -> Self {
         self.known.extend(signatures);
+        self
+    }
+
+    /// The same expectations, with what a baseline measured of the figures that may grow.
+    pub fn with_baseline_growth(mut self, growth: Vec<GrowthFigure>) -> Self {
+        self.known_growth = growth;
         self
     }
 
@@ -126,6 +148,16 @@ fn graces(expect: &Expect, scale: f64) -> BTreeMap<End, Span> {
         .collect()
 }
 
+fn scaled_growth(growth: GrowthSettings, scale: f64) -> GrowthSettings {
+    GrowthSettings {
+        warm_up: growth
+            .warm_up
+            .map(|warm_up| scaled(warm_up, scale, LEAST_SCALED_WARM_UP)),
+        least: scaled(growth.least, scale, LEAST_SCALED_GROWTH),
+        ..growth
+    }
+}
+
 fn scaled(grace: Span, scale: f64, least: Span) -> Span {
     if scale.is_finite() && scale > 0.0 {
         grace.divided(scale).max(grace.min(least))
@@ -153,5 +185,13 @@ mod tests {
             scaled(second, 60.0, LEAST_SCALED_RESIDUE_GRACE),
             Span::from_millis(300)
         );
+        let growth = GrowthSettings {
+            warm_up: Some(Span::from_secs(600)),
+            ..GrowthSettings::default()
+        };
+        let scaled = scaled_growth(growth, 60.0);
+        assert_eq!(scaled.warm_up, Some(Span::from_secs(10)));
+        assert_eq!(scaled.least, Span::from_secs(10));
+        assert_eq!(scaled_growth(growth, 1.0), growth);
     }
 }

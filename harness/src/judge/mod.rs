@@ -121,7 +121,7 @@ use finding::{Finding, Found};
 use life::Held;
 use moments::Moment;
 use reap::ReapTimes;
-use rules::{CrossCheck, Deaths, Growth, GrowthSummary, Measured, Strays};
+use rules::{CrossCheck, Crowd, Deaths, Growth, GrowthSummary, Measured, Strays};
 use series::Series;
 use sessions::Ended;
 use work::Items;
@@ -130,7 +130,7 @@ pub use doubt::witness_name;
 pub use expectations::Expectations;
 pub use forecast::Forecast;
 pub use reap::TimeToReap;
-pub use rules::Threshold;
+pub use rules::{GrowthFigure, Threshold};
 pub use series::{POINTS, Point};
 
 /// A judge in the middle of its work.
@@ -193,6 +193,8 @@ pub struct Judgement {
     pub forecast: Forecast,
     /// The smallest leak that this run could have seen.
     pub smallest_leak: String,
+    /// The figures that are watched for growth, as measured.
+    pub growth: Vec<GrowthFigure>,
     /// What stands before the first event, if the recording has it.
     pub run: Option<RunFacts>,
     /// The witnesses that failed, with the reason.
@@ -330,6 +332,7 @@ impl Judge {
             EventKind::RunStarted(run) => facts.run = Some(run.clone()),
             EventKind::WorkerStarted { process } => {
                 facts.workers.start(*process, at);
+                self.growth.worker_started();
                 self.census.forget_worker(*process);
                 self.census.plan_all(facts);
             }
@@ -398,6 +401,10 @@ impl Judge {
                 let key = facts.sessions.key(session);
                 let new = facts.sessions.get(key).ended.is_none();
                 facts.ended += u32::from(new);
+                if new {
+                    let grace = facts.expectations.grace_after(*end);
+                    self.growth.session_ended(at + grace);
+                }
                 facts.sessions.end(session, Ended { at, end: *end, seq });
                 self.census.plan_all(facts);
             }
@@ -549,7 +556,13 @@ impl Judge {
             .push(event.at, *children, *rss_bytes, worker_rss);
         if facts.opened > 0 && facts.load_finished.is_none() {
             let helpers = self.census.alive(|role| !serves(role));
-            self.growth.sample(event.at, *worker, helpers);
+            let crowd = Crowd {
+                children: *children,
+                helpers,
+                opened: facts.opened,
+                ended: facts.ended,
+            };
+            self.growth.sample(event.at, *worker, crowd);
         }
     }
 
@@ -575,7 +588,8 @@ impl Judge {
         let facts = &self.facts;
         let stalled = rules::stalled(facts);
         let stalled_sessions = stalled.len() as u32;
-        let (growth, grown) = self.growth.finish(books.roles.all().leaked() > 0);
+        let leaks = books.roles.all().leaked() > 0;
+        let (growth, grown) = self.growth.finish(&facts.expectations, leaks);
         let measured = Measured {
             peak_children: self.peak_children,
             peak_rss: census.memory.peak_rss,
@@ -601,7 +615,9 @@ impl Judge {
             .chain(crossed)
             .chain(blind);
         others.for_each(|found| findings.add(found));
-        let findings = findings.finish(&facts.expectations.known);
+        let mut known = facts.expectations.known.clone();
+        known.extend(growth.known.iter().cloned());
+        let findings = findings.finish(&known);
         let unbalanced = books.balance().err();
         let undecided = books.roles.all().undecided;
         let doubts = self.doubts(undecided, work.pending, blind_count, unbalanced.clone());
@@ -649,6 +665,7 @@ impl Judge {
             thresholds,
             forecast: forecast::forecast(facts, memory),
             smallest_leak: self.smallest_leak(&growth),
+            growth: growth.figures,
             run: self.facts.run.clone(),
             failed_witnesses,
             missing_witnesses: facts.missing_witnesses().collect(),
@@ -780,12 +797,7 @@ impl Judge {
                 .saturating_add(lag.as_nanos())
                 .saturating_add(tick.as_nanos()),
         );
-        let growth = match growth {
-            GrowthSummary::Judged => "growth of the worker was judged as well",
-            GrowthSummary::NotJudged => {
-                "growth of the worker was not judged: too few samples after warm-up"
-            }
-        };
+        let growth = growth.smallest();
         format!(
             "one process in {} that outlives its session by more than {} (grace {}, tick {}, lag up to {}); {growth}",
             Count(u64::from(facts.ended), "session"),

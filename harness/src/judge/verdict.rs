@@ -304,7 +304,7 @@ mod tests {
         let judgement = judge(&format!("{CLEAN}; 9s over; 3s tick late 200ms"));
         assert_eq!(
             judgement.smallest_leak,
-            "one process in 1 session that outlives its session by more than 1.3 s (grace 1.0 s, tick 100 ms, lag up to 200 ms); growth of the worker was not judged: too few samples after warm-up"
+            "one process in 1 session that outlives its session by more than 1.3 s (grace 1.0 s, tick 100 ms, lag up to 200 ms); growth of the worker's RSS, of the worker's open files, of the worker's pipes and sockets, of the worker's threads was not judged: it was never taken; growth of the number of helpers, of the number of children was not judged: the load lasted 3.6 s after warm-up and 1 min 0 s are needed (expect.growth.least)"
         );
     }
 

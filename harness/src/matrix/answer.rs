@@ -7,19 +7,18 @@ use crate::units::Count;
 /// How many rows are named of those in which a column falls short.
 const NAMED: usize = 6;
 
-/// A sentence for each column and group of rows, one for what the groups of columns differ in, and a conclusion.
+/// A sentence for each column, one for what the groups of columns differ in, and a conclusion for each group of rows.
 pub(super) fn answer(report: &MatrixReport) -> Vec<String> {
     let Some(baseline) = &report.baseline else {
         return Vec::new();
     };
     let row_groups = in_order(report.rows.iter().map(|row| row.group.as_str()));
-    let columns = report
-        .columns
-        .iter()
-        .filter(|column| column.group == baseline.group && column.name != baseline.name);
+    let columns = || {
+        let all = report.columns.iter();
+        all.filter(|column| column.group == baseline.group && column.name != baseline.name)
+    };
     let mut sentences = Vec::new();
-    let mut stands = Vec::new();
-    for column in columns {
+    for column in columns() {
         let parts: Vec<String> = row_groups
             .iter()
             .map(|group| {
@@ -27,11 +26,20 @@ pub(super) fn answer(report: &MatrixReport) -> Vec<String> {
                 format!("with {group} it {}", standing.words())
             })
             .collect();
-        sentences.push(format!("{}: {}.", column.about, parts.join("; ")));
-        stands.push((column, Standing::over_all(report, column)));
+        sentences.push(format!(
+            "{} ({}): {}.",
+            column.name,
+            column.about,
+            parts.join("; ")
+        ));
     }
     sentences.extend(differences(report));
-    sentences.extend(conclusion(&stands));
+    for group in row_groups {
+        let stands: Vec<_> = columns()
+            .map(|column| (column, Standing::of(report, column, group)))
+            .collect();
+        sentences.extend(conclusion(group, &stands));
+    }
     sentences
 }
 
@@ -51,10 +59,6 @@ impl<'a> Standing<'a> {
         Self::sum(cells(report, column).filter(|cell| cell.row_group == group))
     }
 
-    fn over_all(report: &'a MatrixReport, column: &ColumnLine) -> Self {
-        Self::sum(cells(report, column))
-    }
-
     fn sum(cells: impl Iterator<Item = &'a Cell>) -> Self {
         let mut sum = Self::default();
         for cell in cells {
@@ -66,6 +70,7 @@ impl<'a> Standing<'a> {
             sum.broken.killed_early += broken.killed_early;
             sum.broken.lost += broken.lost;
             sum.broken.duplicated += broken.duplicated;
+            sum.broken.pending += broken.pending;
             if missed > 0 {
                 sum.missed_in.push(&cell.row);
             }
@@ -139,15 +144,18 @@ fn differences(report: &MatrixReport) -> Option<String> {
             spawned += u64::from(cell.spawned);
         }
         format!(
-            "with {group}, {left} of {} were still there when the worker had stopped",
+            "{group}, {left} of {} were still there when the worker had stopped",
             Count(spawned, "process")
         )
     });
-    Some(left.collect::<Vec<_>>().join("; ") + ".")
+    Some(format!(
+        "With {}.",
+        left.collect::<Vec<_>>().join("; with ")
+    ))
 }
 
 /// Which of the columns works best without breaking anything, and which fixes most at any price.
-fn conclusion(stands: &[(&ColumnLine, Standing<'_>)]) -> Option<String> {
+fn conclusion(group: &str, stands: &[(&ColumnLine, Standing<'_>)]) -> Option<String> {
     let name = |stands: &(&ColumnLine, Standing<'_>)| stands.0.name.clone();
     let most = stands.iter().map(|(_, standing)| standing.fixed).max()?;
     let harmless = stands
@@ -171,14 +179,14 @@ fn conclusion(stands: &[(&ColumnLine, Standing<'_>)]) -> Option<String> {
                 .map(name)
                 .collect();
             format!(
-                "Of those that break nothing, {} fixes most: {best} of {leaking}",
+                "of those that break nothing, {} fixes most ({best} of {leaking})",
                 names.join(" or ")
             )
         }
-        None => "None fixes anything without breaking something".to_owned(),
+        None => "none fixes anything without breaking something".to_owned(),
     };
     Some(format!(
-        "{careful}; at any price, {} fixes most: {most} of {leaking}.",
+        "With {group}, {careful}; at any price, {} fixes most ({most} of {leaking}).",
         at_any_price.join(" or ")
     ))
 }

@@ -29,7 +29,7 @@ pub struct Cell {
     pub fixed: Option<u32>,
     /// What is broken here and not in the column that is compared with; none where nothing is compared.
     pub newly_broken: Option<Broken>,
-    /// Processes that lived when the worker had stopped and the time to follow it was over.
+    /// Processes that the harness had to end itself, when the worker had stopped and the time to follow it was over.
     pub left_after_the_stop: Option<u32>,
     /// How long processes took to go after their session's end, in milliseconds.
     pub time_to_reap_ms: Times,
@@ -81,12 +81,15 @@ pub struct Broken {
     pub lost: u32,
     /// Work items that were answered twice or more.
     pub duplicated: u32,
+    /// Work items that still waited at the end.
+    #[serde(default)]
+    pub pending: u32,
 }
 
 impl Broken {
     /// All of it.
     pub const fn sum(&self) -> u32 {
-        self.killed_early + self.lost + self.duplicated
+        self.killed_early + self.lost + self.duplicated + self.pending
     }
 
     /// What there is, by name.
@@ -95,6 +98,7 @@ impl Broken {
             ("killed early", self.killed_early),
             ("lost", self.lost),
             ("answered twice", self.duplicated),
+            ("never done", self.pending),
         ]
         .into_iter()
         .filter(|(_, count)| *count > 0)
@@ -106,6 +110,7 @@ impl Broken {
             killed_early: self.killed_early.saturating_sub(other.killed_early),
             lost: self.lost.saturating_sub(other.lost),
             duplicated: self.duplicated.saturating_sub(other.duplicated),
+            pending: self.pending.saturating_sub(other.pending),
         }
     }
 }
@@ -141,11 +146,12 @@ impl Cell {
                 killed_early: processes.killed_early,
                 lost: work.lost,
                 duplicated: work.duplicated,
+                pending: work.pending,
             },
             time_to_reap_ms: Times {
                 p50: some.then_some(times.p50),
                 p95: some.then_some(times.p95),
-                count: times.count.into(),
+                count: times.count,
             },
             ..Self::empty(row, column)
         }

@@ -44,7 +44,7 @@ fn cell(row: &Row, column: &Column, [retained, killed_early, lost]: [u32; 3]) ->
         broken: Broken {
             killed_early,
             lost,
-            duplicated: 0,
+            ..Broken::default()
         },
         left_after_the_stop: Some(if column.group == "enumerate" {
             0

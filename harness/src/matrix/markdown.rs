@@ -55,10 +55,8 @@ pub fn render(report: &MatrixReport) -> String {
             ));
         }
         line("");
-        line(&format!(
-            "<details><summary>{}</summary>\n",
-            html(&format!("{}: every cell", title.join(", ")))
-        ));
+        let every = [&title[..], &["every cell"]].concat().join(", ");
+        line(&format!("<details><summary>{}</summary>\n", html(&every)));
         line(
             "| row | column | fixed | missed | broken | half gone after | 95 % gone after | left after the stop | verdict |",
         );

@@ -53,7 +53,7 @@ const MISBEHAVIOURS: [(&str, &str, &[&str]); 13] = [
     (
         "long-turn",
         "a turn takes longer than the age of the reaper and the idle limit",
-        &["claude.turn=\"2800ms\""],
+        &["claude.turn=\"2200ms\""],
     ),
     (
         "hangs-in-mid-turn",
@@ -68,7 +68,7 @@ const MISBEHAVIOURS: [(&str, &str, &[&str]); 13] = [
     (
         "slow-start",
         "children take longer to start than the idle limit is",
-        &["claude.start=\"1800ms\""],
+        &["claude.start=\"1500ms\""],
     ),
     (
         "two-prompts",
@@ -82,22 +82,22 @@ const POLICIES: [(&str, &str, &[Cleanup]); 9] = [
     ("none", "nothing ends a child, as shipped", &[Cleanup::None]),
     (
         "A",
-        "A: the worker tracks its children and ends them",
+        "the worker tracks its children and ends them",
         &[Cleanup::Tracked],
     ),
     (
         "B",
-        "B: kill every child that appeared since the session began",
+        "kill every child that appeared since the session began",
         &[Cleanup::SessionDiff],
     ),
     (
         "C",
-        "C: a reaper kills children above an age",
+        "a reaper kills children above an age",
         &[Cleanup::Reaper],
     ),
     (
         "D",
-        "D: the SDK ends its child when the iterator ends",
+        "the SDK ends its child when the iterator ends",
         &[Cleanup::Close],
     ),
     (
@@ -105,10 +105,14 @@ const POLICIES: [(&str, &str, &[Cleanup]); 9] = [
         "a generator without new work for a while is ended",
         &[Cleanup::Idle],
     ),
-    ("C+B", "C and B", &[Cleanup::Reaper, Cleanup::SessionDiff]),
+    (
+        "C+B",
+        "the reaper, and what appeared since the session began",
+        &[Cleanup::Reaper, Cleanup::SessionDiff],
+    ),
     (
         "C+B+D",
-        "C, B and D",
+        "the reaper, what appeared since the session began, and the SDK itself",
         &[Cleanup::Reaper, Cleanup::SessionDiff, Cleanup::Close],
     ),
     (

@@ -6,12 +6,12 @@ use fake_claude::quantity::Span;
 use super::cell::Cell;
 use super::results::{ColumnLine, MatrixReport, RowLine};
 use crate::report::escape::{plain, plain_cut};
-use crate::report::terminal::Style;
+use crate::report::terminal::{Style, wrap};
 use crate::scenario::Verdict;
 use crate::units::{self, Count};
 
 /// What the letters in the cells mean.
-pub(super) const LEGEND: &str = "L leaked processes, K killed early, W work items lost, T answered twice, S still there when the worker had stopped; ok: none of these; ?: inconclusive; !: nothing to judge";
+pub(super) const LEGEND: &str = "L leaked processes, K killed early, W work items lost, T answered twice, P never done, S still there when the worker had stopped; ok: none of these; ?: inconclusive; !: nothing to judge";
 /// How much of a row's name is shown.
 const NAME: usize = 24;
 
@@ -34,7 +34,7 @@ pub fn render(report: &MatrixReport, style: Style) -> String {
         out += &table(report, row_group, column_group, style);
         out += "\n";
     }
-    out += &format!("\n{LEGEND}\n");
+    out += &format!("\n{}\n", wrap(LEGEND, style.width, 0));
     for cell in report.cells.iter().filter(|cell| cell.failed.is_some()) {
         let why = cell.failed.as_deref().unwrap_or_default();
         out += &format!(
@@ -48,7 +48,7 @@ pub fn render(report: &MatrixReport, style: Style) -> String {
         out += "\n";
     }
     for sentence in &report.answer {
-        out += &format!("{}\n", plain(sentence));
+        out += &format!("{}\n", wrap(sentence, style.width, 4));
     }
     out
 }
@@ -102,6 +102,7 @@ pub(super) fn symbols(cell: &Cell) -> String {
         ('K', broken.killed_early),
         ('W', broken.lost),
         ('T', broken.duplicated),
+        ('P', broken.pending),
         ('S', cell.left_after_the_stop.unwrap_or_default()),
     ]
     .into_iter()

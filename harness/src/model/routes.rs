@@ -57,7 +57,13 @@ pub(super) async fn init_by_content_id(State(service): Service, body: Bytes) -> 
         });
         return Ok(Json(skipped).into_response());
     }
-    let number = memory.save_prompt(id, &prompt)?;
+    let number = match service.last_taken.prompt(id, &prompt) {
+        Some(number) => number,
+        None => memory.save_prompt(id, &prompt)?,
+    };
+    service
+        .last_taken
+        .saved(&service.settings, id, &prompt, number);
     let answer = json!({"sessionDbId": id, "promptNumber": number, "skipped": false});
     Ok(Json(answer).into_response())
 }
@@ -78,7 +84,12 @@ pub(super) async fn init(State(service): Service, Path(id): Path<String>, body: 
         .sessions
         .initialize(id, prompt.as_deref(), body.prompt_number)?;
     helper_per_session::start(&service, body.prompt_number);
-    generator::start(&service, &session, "init");
+    if !service
+        .last_taken
+        .has_started(&service.settings, id, body.prompt_number)
+    {
+        generator::start(&service, &session, "init");
+    }
     let answer = json!({"status": "initialized", "sessionDbId": id, "port": service.port});
     Ok(Json(answer).into_response())
 }
@@ -228,7 +239,7 @@ async fn queue(service: &Arc<WorkerService>, id: i64, work: Work, source: &str) 
     if let Some(refusal) = requests::refusal(service, id) {
         return Err(refusal);
     }
-    if service.last_taken.knows(service, id, &work) {
+    if service.last_taken.has_taken(&service.settings, id, &work) {
         return Ok(Json(json!({"status": "queued"})).into_response());
     }
     let session = service.sessions.queue(id, work)?;

@@ -8,7 +8,7 @@
 //! | [`HostPids`] | the pid of a watched process as the user's `ps` shows it |
 //! | [`dead_child`], [`reap`] | the children of this process that wait to be reaped |
 //! | [`command`], [`has_environment_entry`] | the command line and the environment of a process |
-//! | [`pss_bytes`], [`open_file_count`] | memory and open files of a process |
+//! | [`pss_bytes`], [`open_file_count`], [`open_pipe_count`] | memory and open files of a process |
 //! | [`StdinHolderSearch`] | who holds the other end of a process's stdin |
 //! | [`memory_bytes`], [`page_size`], [`load_average`], [`processor_time`], [`scheduling_wait`] | the machine, and what it spends on the harness |
 //! | [`shared_memory_file`] | memory that many processes map and that exists once |

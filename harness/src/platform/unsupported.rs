@@ -233,6 +233,11 @@ pub fn open_file_count(_pid: u32) -> Option<u32> {
     None
 }
 
+/// The system does not tell what files another process has open.
+pub fn open_pipe_count(_pid: u32, _files: u32) -> Option<u32> {
+    None
+}
+
 /// A search that finds nobody, and says so.
 #[derive(Debug)]
 pub struct StdinHolderSearch {

@@ -16,7 +16,7 @@ use crate::judge::books::{Bins, Roles, Work};
 use crate::judge::coverage::untold;
 use crate::judge::finding::Finding;
 use crate::judge::{
-    Forecast, Judgement, MemoryFigures, Point, SessionCounts, Threshold, TimeToReap,
+    Forecast, GrowthFigure, Judgement, MemoryFigures, Point, SessionCounts, Threshold, TimeToReap,
 };
 use crate::scenario::{Counts, Verdict};
 use crate::timeline::event::{Isolation, Source};
@@ -96,6 +96,9 @@ pub struct Report {
     pub forecast: Forecast,
     /// The smallest leak that this run could have seen.
     pub smallest_leak: String,
+    /// The figures that are watched for growth, as measured; a baseline is compared with them.
+    #[serde(default)]
+    pub growth: Vec<GrowthFigure>,
     /// The place of the run; none where the recording does not say.
     pub isolation: Option<Isolation>,
     /// The witnesses.
@@ -237,6 +240,7 @@ impl Report {
             series: judgement.series,
             forecast: judgement.forecast,
             smallest_leak: judgement.smallest_leak,
+            growth: judgement.growth,
             isolation: run.as_ref().map(|run| run.isolation),
             witnesses,
             overhead: Overhead {

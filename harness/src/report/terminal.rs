@@ -108,6 +108,27 @@ pub fn render(report: &Report, style: Style) -> String {
     out.text
 }
 
+/// A text broken into lines of at most so many columns, where its words allow it; every line but the first is indented by so many.
+/// Nothing in it controls a terminal.
+pub fn wrap(text: &str, width: usize, indent: usize) -> String {
+    let mut out = String::new();
+    let mut length = 0;
+    for word in plain(text).split(' ') {
+        let word_length = word.chars().count();
+        if length > 0 && length + 1 + word_length > width.max(NARROWEST) {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            length = indent;
+        } else if length > 0 {
+            out.push(' ');
+            length += 1;
+        }
+        out.push_str(word);
+        length += word_length;
+    }
+    out
+}
+
 struct Screen {
     text: String,
     style: Style,
@@ -241,6 +262,21 @@ fn processes(lines: &[ProcessLine], width: usize) -> String {
 mod tests {
     use super::*;
     use crate::report::examples::{failing, inconclusive, passing};
+
+    #[test]
+    fn words_are_broken_into_lines_that_fit() {
+        let text = "word ".repeat(40);
+        let wrapped = wrap(text.trim(), 70, 4);
+        assert!(wrapped.lines().all(|line| line.chars().count() <= 70));
+        assert!(
+            wrapped
+                .lines()
+                .skip(1)
+                .all(|line| line.starts_with("    word"))
+        );
+        assert_eq!(wrapped.split_whitespace().count(), 40);
+        assert_eq!(wrap("a\x1bb", 70, 0), "a\\x1bb");
+    }
 
     #[test]
     fn a_failure_is_shown() {

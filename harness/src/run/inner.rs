@@ -507,8 +507,8 @@ impl Run {
         }
         self.phase.set("stopping the worker");
         // A worker that will not go is ended by the final cleaning; the recording shows that it did not go by itself.
-        let _ = self.worker.stop_seconds().await;
-        let _ = self.worker.stop().await;
+        // The others are asked right after it: what they do then is part of the run's end too.
+        let _ = tokio::join!(self.worker.stop(), self.worker.stop_seconds());
         // Without a worker that is gone for good there is nothing to wait for.
         if *self.worker.life().borrow() == Life::Gone {
             let mut stated = self.residue_stated.subscribe();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::judge::{Expectations, Judge};
+use crate::judge::{Expectations, GrowthFigure, Judge};
 use crate::recording::{Recording, RecordingError};
 use crate::report::{Report, RunIdentity};
 use crate::scenario::Scenario;
@@ -30,21 +30,39 @@ impl From<TomlError> for JudgedError {
     }
 }
 
+/// What an earlier report knows: its findings, and how its figures grew.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Baseline {
+    /// The signatures of its findings.
+    pub signatures: BTreeSet<String>,
+    /// What it measured of the figures that may grow.
+    pub growth: Vec<GrowthFigure>,
+}
+
+impl Baseline {
+    /// What a report knows.
+    pub fn of(report: Report) -> Self {
+        Self {
+            signatures: report.signatures().map(str::to_owned).collect(),
+            growth: report.growth,
+        }
+    }
+}
+
 /// Judges a recording by its own scenario, with changes of single keys where they are asked for.
 ///
 /// # Errors
 ///
 /// When the recording cannot be read, or when a change does not fit its scenario.
-pub fn judge(
-    folder: &Path,
-    changes: &[String],
-    known: BTreeSet<String>,
-) -> Result<Report, JudgedError> {
+pub fn judge(folder: &Path, changes: &[String], known: Baseline) -> Result<Report, JudgedError> {
     let recording = Recording::open(folder)?;
     let manifest = &recording.manifest;
     let (scenario, _) =
         Scenario::parse_with(&manifest.scenario_file, &recording.scenario, changes)?;
-    let mut judge = Judge::new(&Expectations::of(&scenario).with_baseline(known));
+    let expectations = Expectations::of(&scenario)
+        .with_baseline(known.signatures)
+        .with_baseline_growth(known.growth);
+    let mut judge = Judge::new(&expectations);
     let mut events = recording.events()?;
     for event in events.by_ref() {
         judge.see(&event);

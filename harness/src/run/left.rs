@@ -9,8 +9,8 @@ use crate::process::ProcessIdentity;
 use crate::recording::Recording;
 use crate::timeline::event::{Event, EventKind};
 
-/// How many processes of a recording lived when the worker had stopped and the time for its children to follow was over; none when the
-/// run did not get so far.
+/// How many processes of a recording the harness had to end itself, when the worker had stopped and the time for its children to follow
+/// was over; none when the run did not get so far.
 ///
 /// # Errors
 ///
@@ -20,29 +20,20 @@ pub fn left_after_the_stop(folder: &Path) -> Result<Option<u32>, JudgedError> {
 }
 
 fn count(events: impl Iterator<Item = Event>) -> Option<u32> {
-    let mut living: BTreeSet<ProcessIdentity> = BTreeSet::new();
-    let mut workers = BTreeSet::new();
+    let mut ended: Option<BTreeSet<ProcessIdentity>> = None;
     for event in events {
         match event.event {
-            EventKind::WorkerStarted { process } => {
-                workers.insert(process);
-            }
-            EventKind::ProcessSeen { process, .. } => {
-                living.insert(process);
-            }
-            EventKind::ProcessGone { process }
-            | EventKind::ProcessExited { process, .. }
-            | EventKind::ProcessReaped { process, .. }
-            | EventKind::WorkerExited { process, .. } => {
-                living.remove(&process);
-            }
-            EventKind::ResiduePassed => {
-                return u32::try_from(living.difference(&workers).count()).ok();
+            EventKind::ResiduePassed => ended = Some(BTreeSet::new()),
+            EventKind::HarnessSignalled { process, .. } => {
+                ended = ended.map(|mut ended| {
+                    ended.insert(process);
+                    ended
+                });
             }
             _ => {}
         }
     }
-    None
+    u32::try_from(ended?.len()).ok()
 }
 
 #[cfg(test)]
@@ -51,11 +42,12 @@ mod tests {
     use crate::timeline::notation::events;
 
     #[test]
-    fn what_lives_when_the_worker_has_stopped_is_counted() {
-        let history = "0s run; 0s worker 5; 0s seen 5 parent 1; 1s seen 10 parent 5; 1s seen 11 parent 5; 1s seen 12 parent 5
-            2s exited 10; 2s gone 10; 7s stop; 7.1s exited 11; 7.1s worker-exit 5";
+    fn what_the_harness_had_to_end_after_the_worker_is_counted() {
+        let history = "0s run; 0s worker 5; 1s seen 10 parent 5; 1s seen 11 parent 5; 1s seen 12 parent 5
+            2s exited 10; 2s gone 10; 7s stop; 7s harness-signal 5 15; 7.1s exited 11; 7.1s worker-exit 5";
         assert_eq!(count(events(history).into_iter()), None);
-        let whole = format!("{history}; 8.5s residue; 8.6s exited 12; 9s over");
+        let whole =
+            format!("{history}; 8.5s residue; 8.5s harness-signal 12 9; 8.6s exited 12; 9s over");
         assert_eq!(count(events(&whole).into_iter()), Some(1));
     }
 }

@@ -18,7 +18,7 @@ mod steps;
 
 pub use detected::{Detected, detected};
 pub use inner::inner;
-pub use judged::{JudgedError, judge};
+pub use judged::{Baseline, JudgedError, judge};
 pub use left::left_after_the_stop;
 pub use order::{Order, Progress, Told};
 pub use outer::{PlaceWanted, RunError, Shown, Signals, Stopped, run};

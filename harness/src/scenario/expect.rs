@@ -30,6 +30,8 @@ pub struct Expect {
     pub survivors: Vec<Survivor>,
     /// Thresholds.
     pub limits: Limits,
+    /// From when on, and from which size on, a trend upward counts.
+    pub growth: GrowthSettings,
 }
 
 impl Default for Expect {
@@ -43,6 +45,7 @@ impl Default for Expect {
             allow_pending: false,
             survivors: Vec::new(),
             limits: Limits::default(),
+            growth: GrowthSettings::default(),
         }
     }
 }
@@ -186,4 +189,42 @@ pub struct Limits {
     pub time_to_reap_p95: Option<Span>,
     /// Processes started in all.
     pub spawned: Option<u32>,
+}
+
+/// `[expect.growth]`: which part of the load is judged for growth, and from which rise on a figure counts. A rise also has to be
+/// a twentieth of the figure's level, and to stand out from what else the figure does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct GrowthSettings {
+    /// How long the load warms up; without it, a quarter of the load. A time scale divides it, but not below 5 s.
+    pub warm_up: Option<Span>,
+    /// How long the load must last after the warm-up to be judged. A time scale divides it, but not below 10 s.
+    pub least: Span,
+    /// Rise of the worker's own RSS that counts.
+    pub rss: Size,
+    /// Rise of the number of files, pipes and sockets left out, that the worker has open.
+    pub files: u32,
+    /// Rise of the number of pipes and sockets that the worker has open.
+    pub pipes: u32,
+    /// Rise of the number of the worker's threads.
+    pub threads: u32,
+    /// Rise of the number of helpers and probes.
+    pub helpers: u32,
+    /// Rise of the number of processes that no session under way accounts for.
+    pub children: u32,
+}
+
+impl Default for GrowthSettings {
+    fn default() -> Self {
+        Self {
+            warm_up: None,
+            least: Span::from_secs(60),
+            rss: Size::from_bytes(8 << 20),
+            files: 8,
+            pipes: 8,
+            threads: 4,
+            helpers: 4,
+            children: 4,
+        }
+    }
 }

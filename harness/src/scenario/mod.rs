@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::policy::{Cleanup, QueryEnd, Quirk, Shutdown, Stdio};
 
-pub use expect::{Bin, Expect, ExpectedCause, Limits, Survivor, Verdict};
+pub use expect::{Bin, Expect, ExpectedCause, GrowthSettings, Limits, Survivor, Verdict};
 pub use faults::{Fault, FaultKind, SecondPort, Step, Victim, When};
 pub use load::{End, Hook, Load};
 

@@ -12,6 +12,9 @@ use crate::strict_toml::{Source, TomlError, span_of};
 /// Keys of `[claude]` that act before a fake knows its session, so that a share of the sessions cannot have them.
 const BEFORE_THE_SESSION: [&str; 3] = ["start", "wrapper", "deaf"];
 
+/// The least stretch of load in which growth may be judged.
+const LEAST_GROWTH: Span = Span::from_secs(5);
+
 impl Scenario {
     /// Reads a scenario from the text of a file.
     ///
@@ -323,6 +326,23 @@ fn check(source: &Source<'_>, table: &DeTable<'_>, scenario: &Scenario) -> Resul
                 "name each rule in both, or leave `findings` out",
             );
         }
+    }
+    let growth = &expect.growth;
+    if growth.least < LEAST_GROWTH {
+        return wrong(
+            &["expect", "growth", "least"],
+            format!("no growth can be told from noise within {}", growth.least),
+            "use 5s or more: a rise is judged from at least 36 samples after the warm-up",
+        );
+    }
+    if let Some(warm_up) = growth.warm_up
+        && warm_up > run.timeout
+    {
+        return wrong(
+            &["expect", "growth", "warm_up"],
+            format!("a warm-up of {warm_up} is longer than the run may take"),
+            "let it be shorter, or raise [run] timeout",
+        );
     }
     if let Some(step @ (Step::Ended | Step::Eof)) = load.end_at {
         let message = format!("no session can end at `{step}`, which comes after its end");

@@ -352,7 +352,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// `tick [CHILDREN] [late SPAN] [rss SIZE] [worker SIZE] [row PID STATE PPID SIZE]`
+    /// `tick [CHILDREN] [late SPAN] [rss SIZE] [worker SIZE [files N] [pipes N] [threads N]] [row PID STATE PPID SIZE]`
     fn sample(&mut self) -> EventKind {
         let size = |text: Option<&str>| text.map(|text| parsed::<Size>(text).as_bytes());
         let children = self.words.get(1).and_then(|word| word.parse().ok());
@@ -372,9 +372,9 @@ impl<'a> Words<'a> {
             rss_bytes: size(self.after("rss")).unwrap_or_default(),
             worker: size(self.after("worker")).map(|rss_bytes| WorkerResources {
                 rss_bytes,
-                files: None,
-                pipes: None,
-                threads: None,
+                files: self.number("files"),
+                pipes: self.number("pipes"),
+                threads: self.number("threads"),
             }),
             changed: changed.into_iter().collect(),
         }

@@ -3,6 +3,7 @@
 //! No witness keeps a list of its own. Whoever meets a pid asks the roll, which looks at the process, decides whether it belongs to
 //! the run, holds it open, and says so; whoever learns of an end tells the roll, which says so once.
 
+mod open_files;
 mod sampling;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -139,6 +140,8 @@ pub(super) struct Roll {
     pub(super) facts: VecDeque<Fact>,
     /// What sampling has cost.
     pub(super) sampling: Overhead,
+    /// What is known of the worker's open files.
+    open_files: open_files::OpenFiles,
     view: View,
     /// Whether anything changed since the last time somebody asked.
     news: bool,
@@ -177,6 +180,7 @@ impl Roll {
             freed_pid: None,
             facts: VecDeque::new(),
             sampling: Overhead::default(),
+            open_files: open_files::OpenFiles::default(),
             view: View::default(),
             news: false,
             to_look_at: Vec::new(),

@@ -10,9 +10,6 @@ use crate::platform::Pids;
 use crate::timeline::event::{EventKind, Source};
 use crate::units::RunTime;
 
-/// The worker's open files are counted at every so many ticks.
-const FILES_EVERY: u64 = 10;
-
 /// A shorter tick would be nothing but sampling.
 const SHORTEST_TICK: Span = Span::from_millis(1);
 
@@ -71,10 +68,9 @@ impl Witnesses {
             sampling.ticks += 1;
             sampling.late_ticks += u64::from(late > tick);
             sampling.worst_late = sampling.worst_late.max(late);
-            let count_files = sampling.ticks % FILES_EVERY == 1;
             let at = self.shared.now();
             let event = match self.pass(&mut roll) {
-                Ok(()) => roll.sample(late, count_files),
+                Ok(()) => roll.sample(late, at),
                 Err(error) => EventKind::SampleMissed {
                     reason: error.to_string(),
                 },

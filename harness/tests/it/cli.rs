@@ -514,6 +514,14 @@ fn help_is_stable() {
         "help_of_run",
         ground.call(["run", "--help"]).expect(0).stdout
     );
+    insta::assert_snapshot!(
+        "help_of_gym",
+        ground.call(["gym", "--help"]).expect(0).stdout
+    );
+    insta::assert_snapshot!(
+        "help_of_matrix",
+        ground.call(["matrix", "--help"]).expect(0).stdout
+    );
     let version = ground.call(["--version"]).expect(0).stdout;
     assert_eq!(
         version,

@@ -324,6 +324,60 @@ fn a_run_that_is_interrupted_twice_ends_at_once() {
     }
 }
 
+/// Two stubborn runs at once, as cells of a matrix, once all their claudes live.
+fn two_at_once(isolation: &str) -> (UnderWay, Vec<Living>) {
+    let ground = Ground::new();
+    let scenario = ground.write("stubborn.toml", &stubborn(5, "120s"));
+    let mut command = ground.program();
+    command
+        .arg("matrix")
+        .arg(scenario)
+        .args(["--cleanup", "none", "idle"])
+        .args(["--jobs", "2", "--isolation", isolation]);
+    let run = UnderWay::of(ground, command);
+    let living = wait_for("every claude of both runs", DEADLINE, || {
+        let living = run.ground.living();
+        let claudes = living.iter().filter(|process| process.is_claude()).count();
+        (claudes == 12).then_some(living)
+    });
+    (run, living)
+}
+
+#[test]
+fn interrupted_twice_many_runs_leave_nothing() {
+    for isolation in ["auto", "fallback"] {
+        let (mut run, living) = two_at_once(isolation);
+        let outer = run.outer(&living);
+        send(outer, libc::SIGINT);
+        // The workers are asked to stop by the first request; what waits for their children afterwards is cut short by the second.
+        wait_for("both workers to stop", DEADLINE, || {
+            let mut living = run.ground.living().into_iter();
+            let worker = living.find(|process| process.command.contains("model-worker --port"));
+            worker.is_none().then_some(())
+        });
+        send(outer, libc::SIGINT);
+        let said = run.finish(DEADLINE).expect(130);
+        assert_eq!(said.stdout, "");
+        assert!(
+            said.stderr.contains("interrupted after 0 of 2 runs"),
+            "{said:?}"
+        );
+        all_end(&living, Duration::ZERO);
+        run.ground.assert_clean();
+    }
+}
+
+#[test]
+fn nothing_of_many_runs_outlives_the_killed_program() {
+    for isolation in ["auto", "fallback"] {
+        let (mut run, living) = two_at_once(isolation);
+        send(run.outer(&living), libc::SIGKILL);
+        all_end(&living, AFTER_A_KILL);
+        run.finish(DEADLINE);
+        run.ground.assert_nothing_lives();
+    }
+}
+
 /// Everything that is counted.
 fn books(report: &Report) -> String {
     format!(

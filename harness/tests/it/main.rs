@@ -4,6 +4,8 @@ mod cli;
 // Looks for processes in /proc.
 #[cfg(target_os = "linux")]
 mod end_to_end;
+mod explore;
+mod many;
 mod scenario;
 mod support;
 mod tidy;

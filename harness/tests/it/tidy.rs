@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the harness with the modules of ours that it may use, and why no others.
-const MAY_USE: [(&str, &[&str], &str); 23] = [
+const MAY_USE: [(&str, &[&str], &str); 24] = [
     ("units", &[], "units stand at the bottom"),
     ("process", &[], "an identity knows nothing but itself"),
     (
@@ -93,7 +93,11 @@ const MAY_USE: [(&str, &[&str], &str); 23] = [
         ],
         "it plays the users and never judges",
     ),
-    ("model", &["process"], "a program of its own"),
+    (
+        "model",
+        &["process", "platform"],
+        "a program of its own, which holds whom it signals as the harness does",
+    ),
     (
         "run",
         &[
@@ -150,6 +154,21 @@ const MAY_USE: [(&str, &[&str], &str); 23] = [
         "it is built on runs and their reports, and does not print",
     ),
     (
+        "explore",
+        &[
+            "batch",
+            "clock",
+            "judge",
+            "recording",
+            "report",
+            "scenario",
+            "strict_toml",
+            "timeline",
+            "units",
+        ],
+        "it is built on runs and their reports, and does not print",
+    ),
+    (
         "testing",
         &["report", "scenario", "worker", "judge"],
         "it runs the program and reads its report",
@@ -159,6 +178,7 @@ const MAY_USE: [(&str, &[&str], &str); 23] = [
         &[
             "batch",
             "clock",
+            "explore",
             "gym",
             "isolation",
             "judge",

@@ -199,9 +199,11 @@ worker: `processes that serve no session`.",
         rule: Bin::Growth,
         meaning: "figures that trend upward after warm-up",
         page: "\
-The worker's RSS, open files or threads, or the number of its helpers, rise steadily: by Theil-Sen slope and Mann-Kendall test on the
-minima of windows, after the first quarter of the load, beyond a floor of size, and in the last part of the run as well.
-Needs at least 40 windows and a minute after warm-up; otherwise it is not judged, and the report says so.",
+The worker's RSS, its open files, its pipes and sockets, its threads, the number of its helpers, or that of its children beyond the
+sessions under way, rise steadily after warm-up: by Theil-Sen slope and by Mann-Kendall test, corrected for neighbours that are alike, on
+the minima of windows, beyond a floor of size (`[expect.growth]`) and beyond what else the figure does, and in the later half like in
+the earlier one, so that a warm-up, a saw or a few steps are none. Needs a minute of load after warm-up (expect.growth.least) and 36
+samples; otherwise it is not judged, and the report says so. How often it errs: reports/growth-calibration.md.",
     },
     Explanation {
         rule: Bin::Limit,

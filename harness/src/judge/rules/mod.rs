@@ -11,7 +11,8 @@ mod twin;
 mod worker_died;
 
 pub(super) use blind::{CrossCheck, blind};
-pub(super) use growth::{Growth, GrowthSummary};
+pub use growth::GrowthFigure;
+pub(super) use growth::{Crowd, Growth, GrowthSummary};
 pub use limit::Threshold;
 pub(super) use limit::{Measured, limits};
 pub(super) use stalled::stalled;

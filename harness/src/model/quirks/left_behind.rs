@@ -10,9 +10,9 @@ use crate::model::policy::Quirk;
 
 const MIB: usize = 1 << 20;
 /// Open files that each session leaves behind.
-const FILES: usize = 8;
+const FILES: usize = 4;
 /// Pipes that each session leaves behind, two open files each.
-const PIPES: usize = 4;
+const PIPES: usize = 2;
 /// Memory that each session leaves behind, all of it touched.
 const MEMORY: usize = 2 * MIB;
 /// Memory that each session takes of the sawtooth's teeth, and how much there is before it is given back.
@@ -20,7 +20,7 @@ const TOOTH_STEP: usize = 8 * MIB;
 /// More than 32 MiB, which is the size from which on the allocator gives memory back to the kernel at once whatever it has learnt.
 const TOOTH: usize = 96 * MIB;
 /// What the first sessions add to the cache, and how large it gets.
-const WARM_STEP: usize = 16 * MIB;
+const WARM_STEP: usize = 8 * MIB;
 const WARM: usize = 128 * MIB;
 /// Enough for a thread that does nothing.
 const STACK: usize = 64 << 10;

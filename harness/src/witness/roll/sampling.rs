@@ -8,6 +8,7 @@ use super::{Roll, STRANGER_TICKS};
 use crate::platform;
 use crate::process::{ProcessRow, ProcessState};
 use crate::timeline::event::{EventKind, Source, WorkerResources};
+use crate::units::RunTime;
 
 impl Roll {
     /// Compares the roll with the pids of the table: who is gone goes, who is new comes.
@@ -65,8 +66,8 @@ impl Roll {
         Ok(platform::stat_of(pid)?.is_some_and(|stat| stat.process.start_time == start_time))
     }
 
-    /// The sample of the pass that was just made. With `count_files` the worker's open files are counted.
-    pub(in crate::witness) fn sample(&mut self, late: Span, count_files: bool) -> EventKind {
+    /// The sample of the pass that was made at a moment.
+    pub(in crate::witness) fn sample(&mut self, late: Span, at: RunTime) -> EventKind {
         let mut children = 0;
         let mut rss_bytes = 0;
         let mut changed = Vec::new();
@@ -83,8 +84,8 @@ impl Roll {
                 changed.push(known.row);
             }
         }
-        if let (Some(resources), Some(process), true) = (&mut worker, self.worker, count_files) {
-            resources.files = platform::open_file_count(process.pid);
+        if let (Some(resources), Some(process)) = (&mut worker, self.worker) {
+            (resources.files, resources.pipes) = self.open_files.count(process, at);
         }
         self.view.rss_bytes = rss_bytes;
         self.view.worker = worker;

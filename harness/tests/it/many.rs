@@ -1,0 +1,232 @@
+//! Commands that make many runs: the gym and the matrix.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use leak_harness::gym::results::{GymReport, Standing};
+use leak_harness::matrix::results::MatrixReport;
+use leak_harness::scenario::Bin;
+
+use crate::support::{Ground, scenarios};
+
+/// Every promised field of `gym.json`.
+const DEFECT: [&str; 8] = [
+    "name",
+    "issue",
+    "expected_bin",
+    "found",
+    "bin",
+    "cause",
+    "cause_right",
+    "detected_after_ms",
+];
+const CONTROL: [&str; 4] = ["name", "runs", "false_alarms", "inconclusive"];
+
+#[test]
+fn the_gym_finds_a_defect_and_raises_no_alarm_at_a_control() {
+    let ground = Ground::new();
+    let said = ground
+        .call([
+            "gym",
+            "--only",
+            "child-ignores-eof",
+            "--only",
+            "many-at-once",
+            "--seeds",
+            "2",
+            "--out",
+            "out",
+            "--format",
+            "json",
+        ])
+        .expect(0);
+    let json = said.json();
+    for field in DEFECT {
+        assert!(json["defects"][0].get(field).is_some(), "{field}: {json:#}");
+    }
+    for field in CONTROL {
+        assert!(
+            json["controls"][0].get(field).is_some(),
+            "{field}: {json:#}"
+        );
+    }
+    let report: GymReport = serde_json::from_value(json).expect("it is what the gym says");
+    let (defect, control) = (&report.defects[0], &report.controls[0]);
+    assert_eq!(defect.name, "child-ignores-eof");
+    assert_eq!(defect.issue.as_deref(), Some("thedotmack/claude-mem#861"));
+    assert_eq!(defect.bin, Some(Bin::Retained));
+    assert!(defect.found && defect.cause_right, "{report:#?}");
+    assert_eq!(defect.standing, Standing::Right);
+    assert_eq!(
+        defect.cause.as_deref(),
+        Some(defect.expected_cause.as_str())
+    );
+    let seeds: BTreeSet<u64> = defect.runs.iter().map(|run| run.seed).collect();
+    assert_eq!(seeds.len(), 2);
+    // The grace is a second, and the judge does not wait for the end of the run.
+    let after = defect.detected_after_ms.expect("it was found");
+    assert!((1_000..6_000).contains(&after), "{after}");
+    assert_eq!(
+        (control.runs, control.false_alarms, control.inconclusive),
+        (2, 0, 0)
+    );
+    assert_eq!(
+        (report.totals.rejudged, report.totals.judged_otherwise),
+        (4, 0)
+    );
+    assert!(ground.path("out/gym.md").exists());
+    let written = fs::read_to_string(ground.path("out/gym.json")).expect("it was written");
+    assert_eq!(written, said.stdout);
+    // A run is a run: its recording can be judged by hand, and its scenario run again.
+    let seed = seeds.first().expect("there are two");
+    let folder = format!("out/runs/child-ignores-eof-{seed}");
+    assert!(ground.path(&folder).join("scenario.toml").exists());
+    ground.call(["judge", &folder]).expect(0);
+    ground.assert_clean();
+}
+
+#[test]
+fn what_is_not_found_is_off() {
+    let ground = Ground::new();
+    // Without the table nobody sees a zombie, and the documentation says so; with it there is no excuse.
+    let arguments = [
+        "gym",
+        "--only",
+        "never-waits",
+        "--seeds",
+        "1",
+        "--format",
+        "json",
+    ];
+    let with = ground.call(arguments).expect(0).json();
+    assert_eq!(with["defects"][0]["standing"], "right");
+    let mut without = arguments.to_vec();
+    without.extend(["--without", "table"]);
+    let without = ground.call(without).expect(0).json();
+    assert_eq!(without["defects"][0]["found"], false);
+    assert_eq!(without["defects"][0]["standing"], "excused");
+    assert_eq!(without["without"], serde_json::json!(["table"]));
+    ground.assert_clean();
+}
+
+#[test]
+fn clean_sessions_are_silent_on_a_machine_that_has_too_much_to_do() {
+    let ground = Ground::new();
+    let said = ground
+        .call([
+            "gym",
+            "--seeds",
+            "0",
+            "--soundness",
+            "9",
+            "--format",
+            "json",
+        ])
+        .expect(0);
+    let report: GymReport = serde_json::from_value(said.json()).expect("it is what the gym says");
+    let soundness = report.soundness.expect("it was asked for");
+    assert_eq!(soundness.sessions, 9);
+    assert!(
+        soundness.runs > 0 && soundness.burners >= 4,
+        "{soundness:?}"
+    );
+    assert_eq!((soundness.false_verdicts, soundness.inconclusive), (0, 0));
+    assert!(report.defects.is_empty() && report.controls.is_empty());
+    ground.assert_clean();
+}
+
+#[test]
+fn a_case_that_does_not_exist_is_refused() {
+    let ground = Ground::new();
+    let said = ground
+        .call(["gym", "--only", "child-ignores-oef"])
+        .expect(2);
+    assert!(
+        said.stderr.contains("did you mean `child-ignores-eof`?"),
+        "{said:?}"
+    );
+    let said = ground.call(["gym", "--without", "eyes"]).expect(2);
+    assert!(said.stderr.contains("reaper"), "{said:?}");
+    ground.assert_clean();
+}
+
+#[test]
+fn the_matrix_compares_policies_with_the_worker_as_shipped() {
+    let ground = Ground::new();
+    let said = ground
+        .call([
+            "matrix",
+            "--only",
+            "none",
+            "--only",
+            "A",
+            "--only",
+            "ignores-eof",
+            "--out",
+            "out",
+            "--format",
+            "json",
+        ])
+        .expect(0);
+    let report: MatrixReport = serde_json::from_value(said.json()).expect("it is a matrix");
+    let cell = |column: &str, group: &str| {
+        let found = report.cells.iter().find(|cell| {
+            cell.column == column && cell.row_group == group && cell.column_group == "windows-only"
+        });
+        found.expect("there is such a cell")
+    };
+    for (column, group, fixed, missed) in [
+        ("none", "complete", 0, 4),
+        ("A", "complete", 4, 0),
+        ("none", "abandon", 0, 4),
+        ("A", "abandon", 0, 4),
+    ] {
+        let cell = cell(column, group);
+        assert_eq!(
+            (cell.fixed, cell.missed.sum(), cell.breaks().sum()),
+            (Some(fixed), missed, 0),
+            "{column}, {group}: {cell:?}"
+        );
+    }
+    // They ignore the end of their stdin, and the worker finds none of them when it stops.
+    assert_eq!(cell("none", "complete").left_after_the_stop, Some(4));
+    assert!(
+        report
+            .answer
+            .iter()
+            .any(|text| text.contains("fixes all of 4 leaks"))
+    );
+    let page = fs::read_to_string(ground.path("out/matrix.md")).expect("it was written");
+    assert!(
+        page.contains("Made by `leak-harness matrix --only none"),
+        "{page}"
+    );
+    assert!(!ground.path("out/runs").exists());
+    ground.assert_clean();
+}
+
+#[test]
+fn the_matrix_puts_scenarios_against_workers() {
+    let ground = Ground::new();
+    let smoke = scenarios().join("smoke");
+    let files = ["clean.toml", "leak.toml"].map(|name| smoke.join(name));
+    let mut command = ground.program();
+    command
+        .arg("matrix")
+        .args(files)
+        .args(["--worker", "model", "model:cleanup=tracked"]);
+    let said = ground.finish(command).expect(0);
+    let lines: Vec<&str> = said.stdout.lines().collect();
+    let line = |name: &str| {
+        let line = lines
+            .iter()
+            .find(|line| line.trim_start().starts_with(name));
+        line.expect("there is such a row")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+    };
+    // The children go once their worker has gone, and their stdin with it.
+    assert_eq!(line("leak"), ["leak", "L3", "ok"], "{said:?}");
+    assert_eq!(line("clean"), ["clean", "ok", "ok"], "{said:?}");
+    ground.assert_clean();
+}
