@@ -150,11 +150,7 @@ fn rows(file: &Path, query: &str) -> rusqlite::Result<Vec<Value>> {
     let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     database.busy_timeout(LOCKED)?;
     let mut statement = database.prepare(query)?;
-    let columns: Vec<String> = statement
-        .column_names()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let rows = statement.query_map([], |row| {
         let mut record = Map::new();
         for (index, column) in columns.iter().enumerate() {
