@@ -363,6 +363,9 @@ pub struct InstallArguments {
     /// What to fetch: claude-mem@VERSION, bun@VERSION, claude-agent-sdk@VERSION
     #[arg(required = true, value_name = "PACKAGE@VERSION")]
     pub packages: Vec<String>,
+    /// Take claude-mem from the tags of this local clone instead of npm
+    #[arg(long, value_name = "DIR")]
+    pub source: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `install`: real workers, runtimes and SDKs, from npm into the cache.
+//! `install`: real workers, runtimes and SDKs, from npm or from a local clone into the cache.
 
 use super::args::InstallArguments;
 use super::exit_code::ExitCode;
@@ -14,7 +14,8 @@ pub fn install_all(arguments: &InstallArguments, quiet: bool) -> Result<ExitCode
         if !quiet {
             output::note(format_args!("installing {package} ..."));
         }
-        let place = worker::install(package, &cache).map_err(Failure::usage)?;
+        let place = worker::install(package, &cache, arguments.source.as_deref())
+            .map_err(Failure::usage)?;
         if !quiet {
             output::note(format_args!("{package} is in {}", place.display()));
         }

@@ -9,7 +9,7 @@ use super::output;
 use super::plan::cache;
 use crate::report::escape::plain;
 use crate::scenario::Scenario;
-use crate::worker::installed;
+use crate::worker::{Adapter, installed};
 
 /// Every scenario file below a folder, in order.
 pub fn scenario_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
@@ -45,7 +45,17 @@ pub fn list(folder: &Path) -> Result<ExitCode, Failure> {
         text += &format!("{name}\n    {}\n", plain(&scenario.description));
     }
     for package in installed(&cache()?) {
-        text += &format!("{package}\n    in the cache\n");
+        text += &format!("{package}\n    in the cache{}\n", usual_end(&package));
     }
     output::result(&text)
+}
+
+/// How the client of a real worker ends its sessions, in words; nothing for what is no worker.
+fn usual_end(package: &str) -> String {
+    let adapter = package
+        .split_once('@')
+        .and_then(|(name, version)| Adapter::for_package(name, &version.parse().ok()?));
+    adapter.map_or_else(String::new, |adapter| {
+        format!("; its hooks end a session by `{}`", adapter.usual_end())
+    })
 }

@@ -45,10 +45,13 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<ExitCode, Failur
         .unwrap_or_else(|| plan::default_out("repro-603"));
     let (before, after) = scenarios(mechanism, real.then_some(&adapter));
 
+    // Both are planned before the first one runs: a worker that cannot be told what the fix needs is refused at once.
+    let plan = |name: &str, text: &ScenarioText| {
+        Plan::new(text, &arguments.options, out.join(name), run::again())
+    };
+    let plans = [plan("before", &before)?, plan("after", &after)?];
     let mut finished = Vec::new();
-    for (name, text) in [("before", before), ("after", after)] {
-        let again = run::again();
-        let plan = Plan::new(&text, &arguments.options, out.join(name), again)?;
+    for plan in plans {
         let one = run::carry_out(plan, quiet)?;
         run::show(&one.report, arguments.options.format)?;
         let interrupted = one.interrupted;

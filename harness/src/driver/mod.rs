@@ -4,6 +4,8 @@
 //! facts. Nothing that a worker does is an error here: a time-out, a refused connection and a dead worker are events.
 
 mod drain;
+#[cfg(test)]
+mod end_tests;
 mod reached;
 mod read_back;
 mod schedule;

@@ -1,17 +1,20 @@
 //! Reading stored and kept work back from the worker, by the markers in it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::time::Duration;
 
 use fake_claude::control::{TurnKind, markers};
-use serde_json::Value;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
+use serde_json::{Map, Value};
 
 use crate::emitter::Emitter;
 use crate::timeline::event::{EventKind, Source};
 use crate::worker::Adapter;
-use crate::worker::adapter::{Listing, Method};
+use crate::worker::adapter::{Listing, Method, Pointer};
 use crate::worker::http::Client;
-use crate::worker::template::Variables;
+use crate::worker::template::{Template, Variables};
 
 /// How long one page may take.
 const PAGE: Duration = Duration::from_secs(20);
@@ -29,11 +32,15 @@ pub struct ReadBack {
     pub complete: bool,
 }
 
+/// How long a database may be locked by its owner.
+const LOCKED: Duration = Duration::from_secs(5);
+
 /// Reads stored and kept work back and emits `WorkStored` and `WorkKept` for each item of this run, then `StoreRead`. `prefix` is what
-/// the markers of this run begin with. A record counts for the items of its listing's kinds alone: what else stands in it is quoted.
+/// the markers of this run begin with, `folders` the placeholders of the run's folders. A record counts for the items of its listing's kinds alone: what else stands in it is quoted.
 pub async fn read_back(
     adapter: &Adapter,
     client: &mut Client,
+    folders: &Variables,
     prefix: &str,
     emitter: &Emitter,
 ) -> ReadBack {
@@ -43,11 +50,11 @@ pub async fn read_back(
         ..ReadBack::default()
     };
     for listing in &adapter.stored {
-        read.complete &= read_listing(listing, client, prefix, &mut read.stored).await;
+        read.complete &= read_listing(listing, client, folders, prefix, &mut read.stored).await;
     }
     for listing in &adapter.kept {
         // What is kept only softens a loss: a list that cannot be read leaves the loss as it is.
-        read_listing(listing, client, prefix, &mut read.kept).await;
+        read_listing(listing, client, folders, prefix, &mut read.kept).await;
     }
     for (item, times) in &read.stored {
         emitter
@@ -71,29 +78,110 @@ pub async fn read_back(
     read
 }
 
-/// Reads all pages of a listing; whether that worked.
+/// Reads all of a listing; whether that worked.
 async fn read_listing(
     listing: &Listing,
     client: &mut Client,
+    folders: &Variables,
     prefix: &str,
     found: &mut BTreeMap<String, u32>,
 ) -> bool {
-    let mut seen = HashSet::new();
+    let mut records = Records {
+        listing,
+        prefix,
+        seen: HashSet::new(),
+        found,
+    };
+    match (
+        &listing.path,
+        &listing.items,
+        &listing.database,
+        &listing.query,
+    ) {
+        (Some(path), Some(items), ..) => read_pages(path, items, client, &mut records).await,
+        (_, _, Some(database), Some(query)) => {
+            let Ok(file) = database.render(folders) else {
+                return false;
+            };
+            match rows(Path::new(&file), query) {
+                Ok(rows) => {
+                    records.take(&rows);
+                    true
+                }
+                Err(_) => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Reads all pages of a listing that the worker gives; whether that worked.
+async fn read_pages(
+    path: &Template,
+    items: &Pointer,
+    client: &mut Client,
+    records: &mut Records<'_>,
+) -> bool {
     for page in 0..PAGES {
         let mut variables = Variables::default();
-        let limit = listing.limit.unwrap_or_default();
-        variables.set("limit", limit);
-        variables.set("offset", page * limit);
-        let Ok(path) = listing.path.render_path(&variables) else {
+        let limit = records.listing.limit;
+        variables.set("limit", limit.unwrap_or_default());
+        variables.set("offset", page * limit.unwrap_or_default());
+        let Ok(path) = path.render_path(&variables) else {
             return false;
         };
         let answer = match client.send(Method::Get, &path, None, PAGE).await {
             Ok(answer) if answer.is_success() => answer.json(),
             Ok(_) | Err(_) => return false,
         };
-        let Some(Value::Array(records)) = listing.items.of(&answer) else {
+        let Some(Value::Array(page)) = items.of(&answer) else {
             return false;
         };
+        records.take(page);
+        if limit.is_none_or(|limit| page.len() < limit as usize) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The rows of a statement, an object each. The file is opened for reading alone; its owner may be writing to it.
+fn rows(file: &Path, query: &str) -> rusqlite::Result<Vec<Value>> {
+    let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    database.busy_timeout(LOCKED)?;
+    let mut statement = database.prepare(query)?;
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let rows = statement.query_map([], |row| {
+        let mut record = Map::new();
+        for (index, column) in columns.iter().enumerate() {
+            record.insert(column.clone(), json(row.get_ref(index)?));
+        }
+        Ok(Value::Object(record))
+    })?;
+    rows.collect()
+}
+
+fn json(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => number.into(),
+        ValueRef::Real(number) => number.into(),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into(),
+    }
+}
+
+/// The records of a listing, as far as they were read.
+struct Records<'a> {
+    listing: &'a Listing,
+    prefix: &'a str,
+    seen: HashSet<String>,
+    found: &'a mut BTreeMap<String, u32>,
+}
+
+impl Records<'_> {
+    /// Counts the markers of records that were not met before.
+    fn take(&mut self, records: &[Value]) {
+        let listing = self.listing;
         for record in records {
             if listing.only.as_ref().is_some_and(|only| !only.fits(record)) {
                 continue;
@@ -104,22 +192,18 @@ async fn read_listing(
                 .as_ref()
                 .and_then(|id| id.of(record))
                 .map(Value::to_string);
-            if id.is_some_and(|id| !seen.insert(id)) {
+            if id.is_some_and(|id| !self.seen.insert(id)) {
                 continue;
             }
             for marker in markers(&record.to_string()) {
-                if marker.starts_with(prefix)
+                if marker.starts_with(self.prefix)
                     && kind_of(&marker).is_some_and(|kind| listing.kinds.contains(&kind))
                 {
-                    *found.entry(marker).or_default() += 1;
+                    *self.found.entry(marker).or_default() += 1;
                 }
             }
         }
-        if listing.limit.is_none() || records.len() < limit as usize {
-            return true;
-        }
     }
-    false
 }
 
 /// The kind of work that a marker was made for: its last letter but the `z`.
@@ -129,5 +213,79 @@ fn kind_of(marker: &str) -> Option<TurnKind> {
         b'o' => Some(TurnKind::Observation),
         b's' => Some(TurnKind::Summary),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::driver::tests::run;
+
+    /// Reads back what a database holds that its owner has open and has not yet moved out of its log.
+    #[test]
+    fn kept_work_is_found_in_the_database_of_a_living_worker() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("claude-mem.db");
+        let owner = Connection::open(&file).unwrap();
+        owner
+            .execute_batch(
+                "PRAGMA journal_mode = WAL;
+                 CREATE TABLE pending_messages (id INTEGER PRIMARY KEY, status TEXT, tool_input TEXT, weight REAL, raw BLOB);
+                 INSERT INTO pending_messages VALUES
+                     (1, 'pending', 'echo lhm-ab-1-o1z', 0.5, NULL),
+                     (2, 'processing', NULL, NULL, CAST('lhm-ab-1-s1z' AS BLOB)),
+                     (3, 'failed', 'echo lhm-ab-1-o2z', NULL, NULL),
+                     (4, 'pending', 'echo lhm-cd-1-o1z', NULL, NULL);",
+            )
+            .unwrap();
+        let listing = |query: &str| {
+            toml::from_str(&format!(
+                "kinds = [\"observation\", \"summary\"]\ndatabase = \"{{home}}/claude-mem.db\"\nquery = \"{query}\"\nonly = {{ at = \"/status\", is = [\"pending\", \"processing\"] }}"
+            ))
+            .unwrap()
+        };
+        let mut folders = Variables::default();
+        folders.set("home", folder.path().to_string_lossy().into_owned());
+        let read = |kept: Listing, stored: Option<Listing>| {
+            let adapter = Adapter {
+                stored: stored.into_iter().collect(),
+                kept: vec![kept],
+                ..Adapter::built_in("claude-mem-9").unwrap()
+            };
+            run(async {
+                let (emitter, _events) = Emitter::channel(Clock::start());
+                let nobody = (Ipv4Addr::LOCALHOST, 1).into();
+                read_back(
+                    &adapter,
+                    &mut Client::new(nobody),
+                    &folders,
+                    "lhm-ab-",
+                    &emitter,
+                )
+                .await
+            })
+        };
+        let all = "SELECT * FROM pending_messages";
+        let found = read(listing(all), None);
+        assert_eq!(
+            found.kept.keys().collect::<Vec<_>>(),
+            ["lhm-ab-1-o1z", "lhm-ab-1-s1z"]
+        );
+        assert!(found.complete);
+        // What is stored must be readable; of what is kept, nothing is found.
+        let wrong = || listing("SELECT * FROM no_such_table");
+        assert!(!read(wrong(), Some(wrong())).complete);
+        // Nothing is written: neither can a statement change anything.
+        let change = read(listing("DELETE FROM pending_messages RETURNING *"), None);
+        assert!(change.kept.is_empty());
+        let left: i64 = owner
+            .query_row("SELECT count(*) FROM pending_messages", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        assert_eq!(left, 4);
     }
 }

@@ -88,7 +88,8 @@ impl Schedule {
             load: load.clone(),
             seed,
             time_scale,
-            run: format!("{:08x}", stream(seed, RUN).next_u32()),
+            // Six digits: claude-mem 13.4 takes seven or more for the hash of a commit, and blots out a summary that names one.
+            run: format!("{:06x}", stream(seed, RUN).next_u32() >> 8),
             arrivals,
             mixes: mixes(count, mix, &mut stream(seed, MIX)),
             numbers: HashMap::new(),
@@ -107,6 +108,11 @@ impl Schedule {
     /// The load that it is the schedule of.
     pub const fn load(&self) -> &Load {
         &self.load
+    }
+
+    /// The factor by which all times of the run are divided.
+    pub const fn time_scale(&self) -> f64 {
+        self.time_scale
     }
 
     /// What all markers of this run begin with.

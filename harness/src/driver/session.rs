@@ -15,7 +15,7 @@ use crate::scenario::{End, Hook};
 use crate::timeline::event::EventKind;
 use crate::units::RunTime;
 use crate::worker::Life;
-use crate::worker::adapter::{Disconnect, Moment, Request};
+use crate::worker::adapter::{Disconnect, Moment, Request, Until};
 use crate::worker::http::{Answer, Client, Failure};
 use crate::worker::template::{Unset, Variables};
 
@@ -24,6 +24,15 @@ const REASON_CHARACTERS: usize = 200;
 
 /// What a stalled session waited for.
 struct Stall(String);
+
+/// What a client says is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// A prompt that another one follows.
+    Prompt,
+    /// The session.
+    Session,
+}
 
 pub(super) struct Session<'a> {
     driver: &'a Driver,
@@ -35,6 +44,7 @@ pub(super) struct Session<'a> {
     hook: Hook,
     variables: Variables,
     opened: bool,
+    between_prompts: bool,
     accepted: Vec<String>,
     answered_at: RunTime,
 }
@@ -47,6 +57,7 @@ impl<'a> Session<'a> {
             hook: Hook::Open,
             variables: Variables::default(),
             opened: false,
+            between_prompts: false,
             accepted: Vec::new(),
             answered_at: driver.now(),
             driver,
@@ -94,8 +105,18 @@ impl<'a> Session<'a> {
         let mut time_to_end = self.time_to_end();
         for index in 0..self.plan.steps.len() {
             let step = self.plan.steps[index].clone();
+            if index > 0 && step.moment == Moment::Prompt {
+                self.hook = Hook::End;
+                self.say_over(&driver.adapter.ends.prompt, Over::Prompt)
+                    .await;
+            }
             if is_reached(&mut time_to_end, step.pause).await {
                 return Ok(());
+            }
+            if self.between_prompts {
+                self.between_prompts = false;
+                let session = self.plan.id.clone();
+                self.emit(EventKind::PromptBegun { session }).await;
             }
             self.step(&step).await?;
         }
@@ -148,6 +169,10 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let (path, body) = self.render(request)?;
+        if let Some(until) = &request.until {
+            self.ask_until(request, until, &path, body.as_ref()).await;
+            return Ok(());
+        }
         let answer = loop {
             match self.exchange(request, &path, body.as_ref()).await {
                 Ok(answer) => break answer,
@@ -324,12 +349,12 @@ impl<'a> Session<'a> {
         let driver = self.driver;
         let ends = &driver.adapter.ends;
         match (self.plan.end, &ends.complete, &ends.abort, ends.disconnect) {
-            (End::Complete, Some(requests), _, _) => self.say_end(requests).await,
+            (End::Complete, Some(requests), _, _) => self.say_over(requests, Over::Session).await,
             (End::Abort, _, Some(requests), _) => {
                 for item in std::mem::take(&mut self.accepted) {
                     self.emit(EventKind::WorkAborted { item }).await;
                 }
-                self.say_end(requests).await;
+                self.say_over(requests, Over::Session).await;
             }
             (End::Disconnect, _, _, Some(disconnect)) if !stalled => {
                 self.break_off(disconnect).await
@@ -340,10 +365,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Sends the requests that end a session, as far as they can be made.
-    async fn say_end(&mut self, requests: &[Request]) {
-        let began = self.driver.now();
-        self.ended_at(began).await;
+    /// Sends the requests that say that a prompt or the session is over, as far as they can be made. It is over when the first of them
+    /// is sent that does not merely wait for something.
+    async fn say_over(&mut self, requests: &[Request], what: Over) {
+        let mut began = None;
         let mut status = None;
         for request in requests {
             if self.left_out(request) {
@@ -355,6 +380,14 @@ impl<'a> Session<'a> {
             if *self.driver.life.borrow() == Life::Gone {
                 break;
             }
+            if let Some(until) = &request.until {
+                self.ask_until(request, until, &path, body.as_ref()).await;
+                continue;
+            }
+            if began.is_none() {
+                began = Some(self.driver.now());
+                self.over(what).await;
+            }
             status = Some(
                 self.exchange(request, &path, body.as_ref())
                     .await
@@ -365,14 +398,61 @@ impl<'a> Session<'a> {
                 break;
             }
         }
-        if let Some(status) = status {
-            let after = self.driver.now().since(began);
-            self.emit(EventKind::EndAnswered {
-                session: self.plan.id.clone(),
-                status,
-                after,
-            })
-            .await;
+        match (began, status, what) {
+            (Some(began), Some(status), Over::Session) => {
+                let after = self.driver.now().since(began);
+                self.emit(EventKind::EndAnswered {
+                    session: self.plan.id.clone(),
+                    status,
+                    after,
+                })
+                .await;
+            }
+            // Nothing could be sent any more; the session is over all the same.
+            (None, _, Over::Session) => self.over(what).await,
+            _ => {}
+        }
+    }
+
+    async fn over(&mut self, what: Over) {
+        match what {
+            Over::Session => self.ended_at(self.driver.now()).await,
+            Over::Prompt => {
+                self.between_prompts = true;
+                let session = self.plan.id.clone();
+                self.emit(EventKind::PromptEnded { session }).await;
+            }
+        }
+    }
+
+    /// Makes a request again and again until its answer holds what is waited for, or time is up. Whether it did is no concern of the
+    /// session: the hooks of real users go on as well.
+    async fn ask_until(
+        &mut self,
+        request: &Request,
+        until: &Until,
+        path: &str,
+        body: Option<&Value>,
+    ) {
+        let scale = self.driver.schedule.time_scale();
+        let patience = until.within.divided(scale);
+        let pause = until.every.divided(scale);
+        let mut life = self.driver.life.clone();
+        let asking = async {
+            loop {
+                sleep(pause.into()).await;
+                if let Ok(answer) = self.exchange(request, path, body).await
+                    && answer.is_success()
+                    && until.fits(&answer.json())
+                {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            _ = timeout(patience.into(), asking) => {}
+            // A worker that is gone says nothing more.
+            _ = life.wait_for(|life| *life == Life::Gone) => {}
         }
     }
 

@@ -30,7 +30,10 @@ use crate::units::RunTime;
 use crate::worker::Life;
 use crate::worker::adapter::Adapter;
 use crate::worker::http::Client;
+use crate::worker::template::Variables;
 
+/// The driver's own times are divided by this: what a client waits for takes seconds otherwise.
+const TIME_SCALE: f64 = 100.0;
 /// How a test may take at the most.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -50,6 +53,10 @@ pub(super) enum Mood {
     Breaks,
     /// Answers `init` without the id that later requests need.
     ForgetsId,
+    /// Says for ever that something waits in its queue.
+    NeverDrains,
+    /// Never answers when it is told that something is over.
+    HangsAtTheEnd,
 }
 
 #[derive(Debug, Clone)]
@@ -110,6 +117,15 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
                 .body(broken)
                 .unwrap()
         }
+        path if path.starts_with("GET /api/sessions/status?") => {
+            let asked = |(seen, _): &&(String, Value)| seen == path;
+            let times = server.seen.lock().unwrap().iter().filter(asked).count();
+            let drains = server.mood != Mood::NeverDrains;
+            ok(json!({ "queueLength": if drains { times % 2 } else { 1 } }))
+        }
+        "POST /api/sessions/complete" if server.mood == Mood::HangsAtTheEnd => {
+            std::future::pending().await
+        }
         _ => ok(json!({ "status": "queued" })),
     }
 }
@@ -142,6 +158,10 @@ pub(super) struct Setup {
 }
 
 pub(super) async fn setup(mood: Mood, load: &str) -> Setup {
+    setup_with(mood, load, "claude-mem-9").await
+}
+
+async fn setup_with(mood: Mood, load: &str, adapter: &str) -> Setup {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server {
@@ -150,17 +170,17 @@ pub(super) async fn setup(mood: Mood, load: &str) -> Setup {
     };
     let router = Router::new().fallback(answer).with_state(server.clone());
     spawn_local(async move { axum::serve(listener, router).await });
-    setup_at(address, server, load)
+    setup_at(address, server, load, adapter)
 }
 
-fn setup_at(address: SocketAddr, server: Server, load: &str) -> Setup {
+fn setup_at(address: SocketAddr, server: Server, load: &str, adapter: &str) -> Setup {
     let load: Load = toml::from_str(load).unwrap();
     let (emitter, events) = Emitter::channel(Clock::start());
     let folder = tempfile::tempdir().unwrap();
     let (life, seen) = watch::channel(Life::Ready);
     let driver = Driver::new(
-        Rc::new(Schedule::new(&load, &[], 603, 1.0)),
-        Rc::new(Adapter::built_in("claude-mem-9").unwrap()),
+        Rc::new(Schedule::new(&load, &[], 603, TIME_SCALE)),
+        Rc::new(Adapter::built_in(adapter).unwrap()),
         address,
         seen,
         folder.path().join("cwd"),
@@ -198,8 +218,12 @@ pub(super) fn drain(events: &mut mpsc::Receiver<Event>) -> Vec<EventKind> {
 
 /// Drives the load and writes the events down, one word and what matters of it each.
 pub(super) fn drive(mood: Mood, load: &str) -> (Vec<String>, Server) {
+    drive_with(mood, load, "claude-mem-9")
+}
+
+pub(super) fn drive_with(mood: Mood, load: &str, adapter: &str) -> (Vec<String>, Server) {
     run(async {
-        let mut setup = setup(mood, load).await;
+        let mut setup = setup_with(mood, load, adapter).await;
         Rc::clone(&setup.driver).drive().await;
         (
             drain(&mut setup.events).iter().map(brief).collect(),
@@ -212,6 +236,8 @@ pub(super) fn brief(event: &EventKind) -> String {
     let short = |item: &str| item.splitn(3, '-').nth(2).unwrap_or(item).to_owned();
     match event {
         EventKind::SessionOpened { .. } => "opened".to_owned(),
+        EventKind::PromptEnded { .. } => "prompt ended".to_owned(),
+        EventKind::PromptBegun { .. } => "prompt begun".to_owned(),
         EventKind::SessionEnded { end, .. } => format!("ended {end}"),
         EventKind::EndAnswered { status, .. } => format!("end answered {status:?}"),
         EventKind::SessionStalled { waiting_for, .. } => format!("stalled: {waiting_for}"),
@@ -399,6 +425,7 @@ fn nobody_listening_stalls_every_session_and_breaks_nothing() {
             address,
             server,
             "sessions = 3\nconcurrency = 2\nend = \"complete\"",
+            "claude-mem-9",
         );
         Rc::clone(&setup.driver).drive().await;
         let events: Vec<_> = drain(&mut setup.events).iter().map(brief).collect();
@@ -572,7 +599,14 @@ fn read(lists: BTreeMap<String, Vec<Value>>) -> (Vec<EventKind>, super::ReadBack
         spawn_local(async move { axum::serve(listener, router).await });
         let (emitter, mut events) = Emitter::channel(Clock::start());
         let adapter = Adapter::built_in("claude-mem-9").unwrap();
-        let read = read_back(&adapter, &mut Client::new(address), "lhm-ab-", &emitter).await;
+        let read = read_back(
+            &adapter,
+            &mut Client::new(address),
+            &Variables::default(),
+            "lhm-ab-",
+            &emitter,
+        )
+        .await;
         (drain(&mut events), read)
     })
 }

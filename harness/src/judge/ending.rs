@@ -220,6 +220,7 @@ impl Census {
     ) -> Ending {
         let ended = session.and_then(|key| facts.sessions.get(key).ended);
         let given_up = ended.is_some_and(|ended| ended.end == End::Abort && ended.at <= at);
+        let between = session.is_some_and(|key| facts.sessions.get(key).between_prompts_at(at));
         match ending {
             Ending::ByItself { .. } if owes && !given_up => ending,
             Ending::ByItself { .. } => Ending::Fine,
@@ -237,7 +238,7 @@ impl Census {
                 // One that hangs for ever, as it was told to, is not ended before its time.
                 if starter_did || starter_gone || life.hangs {
                     Ending::Fine
-                } else if open || (owes && !given_up && ended.is_some()) {
+                } else if open || (owes && !given_up && (between || ended.is_some())) {
                     ending
                 } else if session.is_none() && facts.sessions.any_open_at(at) {
                     Ending::Unsure(Unsure::SessionUnknown)
@@ -250,7 +251,10 @@ impl Census {
     }
 
     fn was_open(&self, facts: &Facts, session: Option<SessionKey>, at: RunTime) -> bool {
-        session.is_some_and(|key| facts.sessions.get(key).open_at(at))
+        session.is_some_and(|key| {
+            let session = facts.sessions.get(key);
+            session.open_at(at) && !session.between_prompts_at(at)
+        })
     }
 
     /// Whether the process that started another one had died, or was being ended, by a moment. One that nobody knows had.
@@ -306,6 +310,30 @@ mod tests {
             &history(&format!("{killed} owed 1; {}", dies("2.2s"))),
             "fail killed_early=1 lost=1",
         );
+    }
+
+    #[test]
+    fn between_two_prompts_an_idle_process_may_be_ended_and_a_working_one_may_not() {
+        let killed = |owed: &str| {
+            format!(
+                "1.9s prompt-end s1; 2s signal 10 15 from 5; 2.1s bye 10 signal{owed}; {}; 2.5s prompt-begin s1",
+                dies("2.2s")
+            )
+        };
+        check(&history(&format!("{ANSWER}; {}", killed(""))), "pass");
+        check(&history(&killed(" owed 1")), "fail killed_early=1 lost=1");
+        // Before and after, the session is in use.
+        for moment in [
+            "1.7s prompt-end s1; 1.8s prompt-begin s1; 2s signal 10 15 from 5",
+            "2s signal 10 15 from 5; 2.15s prompt-end s1",
+        ] {
+            let middle = format!("{ANSWER}; {moment}; 2.1s bye 10 signal; {}", dies("2.2s"));
+            let sorted = middle.replace(
+                "2.15s prompt-end s1; 2.1s bye 10 signal",
+                "2.1s bye 10 signal; 2.15s prompt-end s1",
+            );
+            check(&history(&sorted), "fail killed_early=1");
+        }
     }
 
     #[test]

@@ -297,6 +297,8 @@ impl Judge {
             // What it does is seen by others; this only says that it was planned.
             EventKind::FaultCame { .. } => {}
             EventKind::SessionOpened { .. }
+            | EventKind::PromptEnded { .. }
+            | EventKind::PromptBegun { .. }
             | EventKind::SessionEnded { .. }
             | EventKind::EndAnswered { .. }
             | EventKind::SessionStalled { .. } => self.see_session(at, seq, &event.event),
@@ -393,6 +395,8 @@ impl Judge {
                 facts.opened += u32::from(new);
                 facts.sessions.open(session, at);
             }
+            EventKind::PromptEnded { session } => facts.sessions.end_prompt(session, at),
+            EventKind::PromptBegun { session } => facts.sessions.begin_prompt(session, at),
             EventKind::SessionEnded { session, end } => {
                 let key = facts.sessions.key(session);
                 let new = facts.sessions.get(key).ended.is_none();

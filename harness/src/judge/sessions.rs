@@ -39,6 +39,8 @@ pub(super) struct Session {
     pub name: String,
     /// When it opened.
     pub opened: Option<RunTime>,
+    /// When the worker was told that a prompt is done, and when the next one began.
+    between_prompts: Vec<(RunTime, Option<RunTime>)>,
     /// Its end; of several, the first.
     pub ended: Option<Ended>,
     /// What it waited for when it could not go on.
@@ -84,6 +86,13 @@ impl Session {
     pub fn open_at(&self, moment: RunTime) -> bool {
         self.opened.is_some_and(|opened| opened <= moment)
             && self.ended.is_none_or(|ended| moment < ended.at)
+    }
+
+    /// Whether it was between two prompts at a moment, so that what serves it and owes nothing may be ended.
+    pub fn between_prompts_at(&self, moment: RunTime) -> bool {
+        self.between_prompts
+            .iter()
+            .any(|(from, to)| *from <= moment && to.is_none_or(|to| moment < to))
     }
 
     /// Notes a stretch of service, and for how long it overlapped another one.
@@ -147,6 +156,20 @@ impl Sessions {
             self.open += u32::from(session.ended.is_none());
         }
         key
+    }
+
+    /// A prompt of a session is done.
+    pub fn end_prompt(&mut self, name: &str, at: RunTime) {
+        let key = self.key(name);
+        self.all[key].between_prompts.push((at, None));
+    }
+
+    /// The next prompt of a session begins.
+    pub fn begin_prompt(&mut self, name: &str, at: RunTime) {
+        let key = self.key(name);
+        if let Some((_, to @ None)) = self.all[key].between_prompts.last_mut() {
+            *to = Some(at);
+        }
     }
 
     /// A session ended. Only its first end counts.

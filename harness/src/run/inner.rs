@@ -421,6 +421,7 @@ impl Run {
         driver::read_back(
             &adapter,
             &mut client,
+            &self.folder.variables(),
             &self.schedule.marker_prefix(),
             &self.emitter,
         )

@@ -127,6 +127,16 @@ pub enum EventKind {
         /// The session's id, chosen by the driver.
         session: String,
     },
+    /// The worker is being told that a prompt of the session is done: until the session goes on, it may end what serves it.
+    PromptEnded {
+        /// The session.
+        session: String,
+    },
+    /// The session goes on with its next prompt, after one that it said was done.
+    PromptBegun {
+        /// The session.
+        session: String,
+    },
     /// A session ended, in the sense of its kind of end.
     SessionEnded {
         /// The session.

@@ -157,6 +157,12 @@ impl<'a> Words<'a> {
             "open" => driver(EventKind::SessionOpened {
                 session: self.owned(),
             }),
+            "prompt-end" => driver(EventKind::PromptEnded {
+                session: self.owned(),
+            }),
+            "prompt-begin" => driver(EventKind::PromptBegun {
+                session: self.owned(),
+            }),
             "end" => driver(EventKind::SessionEnded {
                 session: self.owned(),
                 end: named(self.next()),

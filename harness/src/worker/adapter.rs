@@ -12,38 +12,18 @@ use fake_claude::quantity::Span;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use toml::de::DeTable;
 
+use super::inherit;
 pub use super::requests::{
     Cut, Disconnect, Ends, Field, Listing, Method, Moment, Pointer, Queue, Ready, Request, Skipped,
+    Until,
 };
 use super::template::{Body, Template};
 use crate::scenario::End;
 use crate::strict_toml::{Source, TomlError};
 
-/// The adapters that come with the program, by name.
-const BUILT_IN: [(&str, &str); 3] = [
-    ("model", include_str!("adapters/model.toml")),
-    ("claude-mem-9", include_str!("adapters/claude-mem-9.toml")),
-    (
-        "claude-mem-13.25",
-        include_str!("adapters/claude-mem-13.25.toml"),
-    ),
-];
-
-/// The keys that `dialect` takes over.
-const DIALECT: [&str; 10] = [
-    "ready",
-    "open",
-    "prompt",
-    "observation",
-    "summary",
-    "ends",
-    "stored",
-    "kept",
-    "queue",
-    "roles",
-];
+/// The adapters that come with the program, by name: every file of `adapters/`.
+const BUILT_IN: &[(&str, &str)] = &include!(concat!(env!("OUT_DIR"), "/built_in_adapters.rs"));
 
 const fn yes() -> bool {
     true
@@ -67,6 +47,10 @@ pub struct Adapter {
     /// `kept`, `queue` and `roles`, each as a whole, where it is not given here.
     #[serde(default, skip_serializing)]
     pub dialect: Option<String>,
+    /// The built-in adapter that this one differs from: everything but `name` and `versions` is taken over where it is not given here,
+    /// `needs`, `start` and the tables in them key by key, all else as a whole.
+    #[serde(default, skip_serializing)]
+    pub based_on: Option<String>,
     /// The port that the worker gets in a network of its own; elsewhere it gets a free one. Below 32768 in either case: higher ports
     /// may be taken by outgoing connections, and a client that polls such a port can even meet itself there.
     pub port: u16,
@@ -211,6 +195,8 @@ pub struct Needs {
     pub program: Option<String>,
     /// A file of the package by which a folder is known to hold it; relative to the package's folder.
     pub file: Option<String>,
+    /// Packages of npm that must lie in a `node_modules` of the package's folder or of one above it, with the version to install.
+    pub modules: BTreeMap<String, String>,
 }
 
 /// How a worker is started. Placeholders: `{port}`, `{home}`, `{data}`, `{tmp}`, `{cwd}`, `{claude}` (the path of the claude to start),
@@ -232,6 +218,20 @@ pub struct Start {
     /// Files that are written before it starts, all of them inside the folder of the run.
     #[serde(default)]
     pub files: Vec<FileToWrite>,
+    /// Settings that it reads from a file of JSON, or from its environment.
+    #[serde(default)]
+    pub settings: Option<Settings>,
+}
+
+/// Settings of a worker. Each is written into the file and set as a variable of the environment as well: which of the two a release
+/// believes differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The file, inside the folder of the run. Its values are texts.
+    pub file: Template,
+    /// The settings.
+    pub values: BTreeMap<String, Template>,
 }
 
 /// A file that is written before the worker starts.
@@ -294,25 +294,6 @@ impl StopSignal {
     }
 }
 
-/// The built-in adapter whose dialect a file takes over.
-fn dialect(source: &Source<'_>, table: &DeTable<'_>) -> Result<Option<Source<'static>>, TomlError> {
-    let Some(dialect) = table.get("dialect") else {
-        return Ok(None);
-    };
-    let wanted = dialect.get_ref().as_str().unwrap_or_default();
-    match BUILT_IN.iter().find(|(name, _)| *name == wanted) {
-        Some((file, text)) => Ok(Some(Source { file, text })),
-        None => Err(source.error(
-            Some(dialect.span()),
-            format!("there is no dialect `{}`", wanted.escape_debug()),
-            Some(format!(
-                "known dialects: {}",
-                Adapter::built_in_names().collect::<Vec<_>>().join(", ")
-            )),
-        )),
-    }
-}
-
 impl Adapter {
     /// Reads an adapter from the text of a file.
     ///
@@ -321,15 +302,7 @@ impl Adapter {
     /// Anything that is not understood, with its place, the nearest valid key, and what would be right.
     pub fn parse(file: &str, text: &str) -> Result<Self, TomlError> {
         let source = Source { file, text };
-        let mut table = source.table()?;
-        if let Some(parent) = dialect(&source, table.get_ref())? {
-            for (key, value) in parent.table()?.into_inner() {
-                let name = key.get_ref().as_ref();
-                if DIALECT.contains(&name) && !table.get_ref().contains_key(name) {
-                    table.get_mut().insert(key, value);
-                }
-            }
-        }
+        let table = inherit::table(&source)?;
         let adapter: Self = source.read(table)?;
         super::check::check(&source, &adapter)?;
         Ok(adapter)
@@ -340,10 +313,18 @@ impl Adapter {
         BUILT_IN.iter().map(|(name, _)| *name)
     }
 
+    /// The file of a built-in adapter.
+    pub(super) fn built_in_file(name: &str) -> Option<Source<'static>> {
+        BUILT_IN
+            .iter()
+            .find(|(built_in, _)| *built_in == name)
+            .map(|(file, text)| Source { file, text })
+    }
+
     /// The built-in adapter of this name.
     pub fn built_in(name: &str) -> Option<Self> {
-        let (name, text) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name)?;
-        Some(Self::parse(name, text).expect("a test reads every built-in adapter"))
+        let Source { file, text } = Self::built_in_file(name)?;
+        Some(Self::parse(file, text).expect("a test reads every built-in adapter"))
     }
 
     /// The built-in adapter that handles this version of a package.
@@ -381,6 +362,15 @@ impl Adapter {
             End::Abort => self.ends.abort.is_some(),
             End::Disconnect => self.ends.disconnect.is_some(),
         }
+    }
+
+    /// How the worker's own client ends a session: what `ends.usual` says, else `complete` where there is one, else `abandon`.
+    pub fn usual_end(&self) -> End {
+        let known = || match self.ends.complete {
+            Some(_) => End::Complete,
+            None => End::Abandon,
+        };
+        self.ends.usual.unwrap_or_else(known)
     }
 
     /// The requests of a moment.

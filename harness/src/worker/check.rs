@@ -13,6 +13,8 @@ const START: [&str; 11] = [
 ];
 /// The placeholders of every request of a session.
 const REQUEST: [&str; 6] = ["session", "project", "prompt", "marker", "cwd", "number"];
+/// The placeholders that name folders of the run.
+const FOLDERS: [&str; 4] = ["home", "data", "tmp", "cwd"];
 /// The placeholders of a listing.
 const LISTING: [&str; 2] = ["offset", "limit"];
 
@@ -100,7 +102,31 @@ pub fn check(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> {
             "name a moment with a request marked `work = true`",
         );
     }
+    check_ends(source, adapter)?;
     check_placeholders(source, adapter)
+}
+
+/// The ends of an adapter: each can be made, and the usual one is known.
+fn check_ends(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> {
+    let ends = &adapter.ends;
+    for (key, requests) in [("complete", &ends.complete), ("abort", &ends.abort)] {
+        let says_it = |requests: &Vec<Request>| requests.iter().any(|it| it.until.is_none());
+        if requests.as_ref().is_some_and(|requests| !says_it(requests)) {
+            return Err(source.error(
+                place(source, key),
+                format!("no request of `ends.{key}` says that a session is over"),
+                Some("leave the end out when the worker knows none".to_owned()),
+            ));
+        }
+    }
+    match ends.usual {
+        Some(usual) if !adapter.has_end(usual) => Err(source.error(
+            place(source, "usual"),
+            format!("`usual` names `{usual}`, an end that this worker does not know"),
+            Some(format!("name a known one, or give `ends.{usual}`")),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The key of a moment.
@@ -137,8 +163,31 @@ fn check_placeholders(source: &Source<'_>, adapter: &Adapter) -> Result<(), Toml
             known_slots(source, template, &known)?;
         }
     }
+    if let Some(settings) = &start.settings {
+        for template in settings.values.values().chain([&settings.file]) {
+            known_slots(source, template, &known)?;
+        }
+    }
     for listing in adapter.stored.iter().chain(&adapter.kept) {
-        known_slots(source, &listing.path, &LISTING)?;
+        let from_worker = listing.path.is_some() && listing.items.is_some();
+        let from_file = listing.database.is_some() && listing.query.is_some();
+        let given = [
+            listing.path.is_some() || listing.items.is_some(),
+            listing.database.is_some() || listing.query.is_some(),
+        ];
+        if !(from_worker || from_file) || given == [true, true] {
+            return Err(source.error(
+                place(source, "kinds"),
+                "a list is read either from the worker or from a file".to_owned(),
+                Some("give `path` and `items`, or `database` and `query`".to_owned()),
+            ));
+        }
+        if let Some(path) = &listing.path {
+            known_slots(source, path, &LISTING)?;
+        }
+        if let Some(database) = &listing.database {
+            known_slots(source, database, &FOLDERS)?;
+        }
     }
     let moments = || {
         adapter
@@ -151,7 +200,8 @@ fn check_placeholders(source: &Source<'_>, adapter: &Adapter) -> Result<(), Toml
     let mut known: Vec<&str> = REQUEST.to_vec();
     known.extend(moments().flat_map(|request| request.capture.keys().map(String::as_str)));
     let ends = [&adapter.ends.complete, &adapter.ends.abort];
-    for request in moments().chain(ends.into_iter().flatten().flatten()) {
+    let ends = ends.into_iter().flatten().flatten();
+    for request in moments().chain(&adapter.ends.prompt).chain(ends) {
         check_request(source, request, &known)?;
     }
     adapter
@@ -172,6 +222,13 @@ fn check_request(source: &Source<'_>, request: &Request, known: &[&str]) -> Resu
             place(source, path),
             format!("`{path}` is no path of a request"),
             Some("a path begins with `/`; the worker's address is known".to_owned()),
+        ));
+    }
+    if request.work && request.until.is_some() {
+        return Err(source.error(
+            place(source, "until"),
+            "a request that is made again and again cannot hand work over".to_owned(),
+            Some("keep `work` or `until`".to_owned()),
         ));
     }
     if let Some(name) = request

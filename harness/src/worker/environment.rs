@@ -1,11 +1,12 @@
 //! What a worker gets to see: its environment, its files, its command line.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::adapter::TimeScaling;
+use super::adapter::{Settings, TimeScaling};
 use super::error::WorkerError;
 use super::folder::files;
 use super::place::Place;
@@ -53,8 +54,24 @@ pub fn prepare(worker: &ResolvedWorker, place: &Place, port: u16) -> Result<Prep
         };
         write_inside(place.folder.root(), &path, &text)?;
     }
+    let settings = start
+        .settings
+        .iter()
+        .flat_map(|settings| &settings.values)
+        .map(|(name, template)| Ok((name.clone(), fill(template)?)))
+        .collect::<Result<BTreeMap<_, _>, WorkerError>>()?;
+    if let Some(Settings { file, .. }) = &start.settings {
+        let path = PathBuf::from(fill(file)?);
+        let text = format!("{:#}\n", serde_json::json!(settings));
+        write_inside(place.folder.root(), &path, &text)?;
+    }
     let cwd = PathBuf::from(fill(&start.cwd)?);
     let mut environment = base_environment(worker, place);
+    environment.extend(
+        settings
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
     for (name, template) in &start.env {
         environment.push((name.into(), fill(template)?.into()));
     }
@@ -76,15 +93,11 @@ pub fn prepare(worker: &ResolvedWorker, place: &Place, port: u16) -> Result<Prep
 }
 
 fn variables(worker: &ResolvedWorker, place: &Place, port: u16) -> Variables {
-    let mut variables = Variables::default();
     let folder = &place.folder;
+    let mut variables = folder.variables();
     // Paths that are no UTF-8 could not stand in a settings file either.
     let mut set =
         |name: &str, path: PathBuf| variables.set(name, path.to_string_lossy().into_owned());
-    set("home", folder.home());
-    set("data", folder.data());
-    set("tmp", folder.tmp());
-    set("cwd", folder.cwd());
     set("claude", folder.claude());
     set("cache", worker.cache.clone());
     for (name, path) in [

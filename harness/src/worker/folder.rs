@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use fake_claude::control::SOCKET_FILE;
 
 use super::error::WorkerError;
+use super::template::Variables;
 
 /// How much of the log's end is looked at for an error message.
 const LOG_END_BYTES: u64 = 16_384;
@@ -68,6 +69,20 @@ impl RunFolder {
     /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Its folders, as adapters name them.
+    pub fn variables(&self) -> Variables {
+        let mut variables = Variables::default();
+        for (name, path) in [
+            ("home", self.home()),
+            ("data", self.data()),
+            ("tmp", self.tmp()),
+            ("cwd", self.cwd()),
+        ] {
+            variables.set(name, path.to_string_lossy().into_owned());
+        }
+        variables
     }
 
     /// The worker's HOME.

@@ -1,7 +1,7 @@
 //! Installing real workers, runtimes and Agent SDKs into the cache.
 //!
 //! The user's own `npm` fetches them, so the user's registry, proxy and certificates hold. Releases of claude-mem that were never
-//! published come from their tag by `git`. Everything is fetched into a temporary folder beside its place and renamed at the end: what
+//! published come from their tag by `git`, that of the project's repository or of a clone that the user names. Everything is fetched into a temporary folder beside its place and renamed at the end: what
 //! is in its place is whole.
 
 use std::env;
@@ -14,6 +14,7 @@ use std::process::{Command, Output, Stdio};
 use semver::Version;
 use serde_json::Value;
 
+use super::adapter::Adapter;
 use super::cache::Cache;
 pub use super::install_error::InstallError;
 use super::programs::find_in_path;
@@ -22,6 +23,10 @@ use super::programs::find_in_path;
 const CLAUDE_MEM_REPOSITORY: &str = "https://github.com/thedotmack/claude-mem.git";
 /// The package of the Agent SDK.
 const AGENT_SDK: &str = "@anthropic-ai/claude-agent-sdk";
+/// The peers of claude-mem are what the full product needs, and working them out takes npm minutes.
+const NO_PEERS: [&str; 2] = ["--legacy-peer-deps", "--omit=peer"];
+/// A compiled program of some releases, tens of megabytes for one system, which the worker does not need; some clones lack it.
+const COMPILED: &str = ":(exclude)plugin/scripts/claude-mem";
 /// How many versions near a missing one an error names.
 const NEAR: usize = 5;
 /// Lines of a program's output that an error shows.
@@ -91,14 +96,20 @@ impl fmt::Display for Installable {
     }
 }
 
-/// Installs something into the cache and gives its folder. What is there already is left as it is.
+/// Installs something into the cache and gives its folder. What is there already is left as it is. With `source`, the folder of a
+/// clone, releases of claude-mem are taken from its tags.
 ///
 /// # Errors
 ///
 /// It could not be fetched; the message says what to do.
-pub fn install(what: &str, cache: &Cache) -> Result<PathBuf, InstallError> {
+pub fn install(what: &str, cache: &Cache, source: Option<&Path>) -> Result<PathBuf, InstallError> {
     let path = env::var_os("PATH").unwrap_or_default();
-    Installer { cache, path }.install(&Installable::parse(what)?)
+    Installer {
+        cache,
+        path,
+        source,
+    }
+    .install(&Installable::parse(what)?)
 }
 
 /// What the cache holds, as [`install`] takes it.
@@ -124,6 +135,8 @@ struct Installer<'a> {
     cache: &'a Cache,
     /// Where programs are looked for.
     path: OsString,
+    /// A clone of claude-mem whose tags are taken.
+    source: Option<&'a Path>,
 }
 
 impl Installer<'_> {
@@ -161,18 +174,21 @@ impl Installer<'_> {
         })?;
         match wanted {
             Installable::ClaudeMem(version) => {
-                // zod is what the worker asks for when it starts; most releases say so only in a file that npm does not read. Its
-                // peers are what the full product needs, and working them out takes npm minutes.
-                let packages = [format!("claude-mem@{version}"), "zod@4".to_owned()];
-                match self.npm(
-                    wanted,
-                    "claude-mem",
-                    &packages,
-                    &["--legacy-peer-deps", "--omit=peer"],
-                    &filled,
-                ) {
-                    Err(InstallError::NoVersion { near, .. }) => self.tag(wanted, near, &filled)?,
-                    other => other?,
+                // What the worker asks for when it starts; most releases say so only in a file that npm does not read.
+                let modules = modules(version);
+                if let Some(source) = self.source {
+                    self.tag_of_clone(wanted, source, &filled)?;
+                    self.modules(wanted, &modules, into, &filled)?;
+                } else {
+                    let mut packages = vec![format!("claude-mem@{version}")];
+                    packages.extend(modules.iter().cloned());
+                    match self.npm(wanted, "claude-mem", &packages, &NO_PEERS, &filled) {
+                        Err(InstallError::NoVersion { near, .. }) => {
+                            self.tag(wanted, near, &filled)?;
+                            self.modules(wanted, &modules, into, &filled)?;
+                        }
+                        other => other?,
+                    }
                 }
                 let npm = filled.join("node_modules").join("claude-mem");
                 let package = if npm.is_dir() { npm } else { filled.clone() };
@@ -273,19 +289,94 @@ impl Installer<'_> {
             .ok()
             .and_then(|output| serde_json::from_slice(&output.stdout).ok())
             .unwrap_or_default();
-        let mut versions: Vec<Version> = list
+        let versions = list
             .as_array()
             .into_iter()
             .flatten()
-            .filter_map(|version| version.as_str()?.parse().ok())
-            .filter(|version: &Version| version.pre.is_empty())
-            .collect();
-        versions.sort();
-        let at = versions.partition_point(|version| version < wanted);
-        let first = at
-            .saturating_sub(NEAR / 2 + 1)
-            .min(versions.len().saturating_sub(NEAR));
-        versions.into_iter().skip(first).take(NEAR).collect()
+            .filter_map(|version| version.as_str()?.parse().ok());
+        near(wanted, versions)
+    }
+
+    /// Lets npm install what a release that came from a tag needs to start, into a `node_modules` beside its `plugin/`.
+    fn modules(
+        &self,
+        wanted: &Installable,
+        modules: &[String],
+        beside: &Path,
+        into: &Path,
+    ) -> Result<(), InstallError> {
+        if modules.is_empty() {
+            return Ok(());
+        }
+        // In a folder of its own: the release's package.json names far more than its worker needs.
+        let alone = beside.join("modules");
+        let files = |cause| InstallError::Files {
+            path: alone.clone(),
+            cause,
+        };
+        fs::create_dir(&alone).map_err(files)?;
+        self.npm(wanted, "claude-mem", modules, &NO_PEERS, &alone)?;
+        fs::rename(alone.join("node_modules"), into.join("node_modules")).map_err(files)
+    }
+
+    /// Takes the tag of a release out of a local clone, which is only read.
+    fn tag_of_clone(
+        &self,
+        wanted: &Installable,
+        source: &Path,
+        into: &Path,
+    ) -> Result<(), InstallError> {
+        let refused = |problem: String, near: Vec<Version>| InstallError::Source {
+            wanted: wanted.clone(),
+            source: source.to_owned(),
+            problem,
+            near,
+        };
+        let clone = source
+            .canonicalize()
+            .map_err(|cause| refused(cause.to_string(), Vec::new()))?;
+        let tag = format!("v{}", wanted.version());
+        let (clone, work_tree) = (clone.to_string_lossy(), into.to_string_lossy());
+        let listed = self.run("git", &["-C", &clone, "tag", "--list"], into)?;
+        if !listed.status.success() {
+            let said = String::from_utf8_lossy(&listed.stderr);
+            return Err(refused(brief(&said), Vec::new()));
+        }
+        let tags = String::from_utf8_lossy(&listed.stdout);
+        if !tags.lines().any(|line| line == tag) {
+            let versions = tags
+                .lines()
+                .filter_map(|line| line.strip_prefix('v')?.parse().ok());
+            return Err(refused(
+                format!("it has no tag {tag}"),
+                near(wanted.version(), versions),
+            ));
+        }
+        // An index of its own, and no hooks: nothing of the clone is written or run.
+        let tree = format!("refs/tags/{tag}");
+        let arguments = [
+            "-C",
+            &clone,
+            "-c",
+            "core.hooksPath=/dev/null",
+            "--work-tree",
+            &work_tree,
+            "checkout",
+            "--quiet",
+            &tree,
+            "--",
+            "plugin",
+            "package.json",
+            COMPILED,
+        ];
+        let index = into.with_extension("index");
+        let output = self.run_with("git", &arguments, into, &[("GIT_INDEX_FILE", &index)])?;
+        if output.status.success() {
+            Ok(())
+        } else {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(refused(brief(&said), Vec::new()))
+        }
     }
 
     /// Fetches the tag of a release that was never published.
@@ -340,6 +431,16 @@ impl Installer<'_> {
         arguments: &[&str],
         cwd: &Path,
     ) -> Result<Output, InstallError> {
+        self.run_with(name, arguments, cwd, &[])
+    }
+
+    fn run_with(
+        &self,
+        name: &'static str,
+        arguments: &[&str],
+        cwd: &Path,
+        environment: &[(&str, &Path)],
+    ) -> Result<Output, InstallError> {
         let program = find_in_path(name, &self.path).ok_or(InstallError::NoProgram(name))?;
         Command::new(program)
             .args(arguments)
@@ -347,10 +448,31 @@ impl Installer<'_> {
             .env("PATH", &self.path)
             // A question for a password would wait for ever.
             .env("GIT_TERMINAL_PROMPT", "0")
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .output()
             .map_err(|cause| InstallError::Program { name, cause })
     }
+}
+
+/// The packages that a release needs to start, as npm takes them.
+fn modules(version: &Version) -> Vec<String> {
+    Adapter::for_package("claude-mem", version)
+        .into_iter()
+        .flat_map(|adapter| adapter.needs.modules)
+        .map(|(module, wanted)| format!("{module}@{wanted}"))
+        .collect()
+}
+
+/// The released versions near one.
+fn near(wanted: &Version, versions: impl Iterator<Item = Version>) -> Vec<Version> {
+    let mut versions: Vec<_> = versions.filter(|version| version.pre.is_empty()).collect();
+    versions.sort();
+    let at = versions.partition_point(|version| version < wanted);
+    let first = at
+        .saturating_sub(NEAR / 2 + 1)
+        .min(versions.len().saturating_sub(NEAR));
+    versions.into_iter().skip(first).take(NEAR).collect()
 }
 
 fn whole(wanted: &Installable, file: &Path) -> Result<(), InstallError> {

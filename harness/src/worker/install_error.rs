@@ -36,6 +36,17 @@ pub enum InstallError {
         /// What else was tried.
         tried: Option<String>,
     },
+    /// A clone does not hold it.
+    Source {
+        /// What was wanted.
+        wanted: Installable,
+        /// The clone.
+        source: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+        /// Versions near it that the clone has, oldest first.
+        near: Vec<Version>,
+    },
     /// npm reached nothing.
     NoNetwork {
         /// What it said.
@@ -90,11 +101,20 @@ impl fmt::Display for InstallError {
                 if let Some(tried) = tried {
                     write!(f, " ({tried})")?;
                 }
-                if near.is_empty() {
-                    return Ok(());
-                }
-                let near: Vec<_> = near.iter().map(Version::to_string).collect();
-                write!(f, "; near it are {}", near.join(", "))
+                near_it(f, near)
+            }
+            Self::Source {
+                wanted,
+                source,
+                problem,
+                near,
+            } => {
+                write!(
+                    f,
+                    "{wanted} cannot be taken from {}: {problem}",
+                    source.display()
+                )?;
+                near_it(f, near)
             }
             Self::NoNetwork { said } => write!(
                 f,
@@ -123,6 +143,14 @@ impl std::error::Error for InstallError {
             _ => None,
         }
     }
+}
+
+fn near_it(f: &mut fmt::Formatter<'_>, near: &[Version]) -> fmt::Result {
+    if near.is_empty() {
+        return Ok(());
+    }
+    let near: Vec<_> = near.iter().map(Version::to_string).collect();
+    write!(f, "; near it are {}", near.join(", "))
 }
 
 fn from_where(name: &str) -> &'static str {

@@ -29,6 +29,7 @@ impl Setup {
         Installer {
             cache: &self.cache(),
             path,
+            source: None,
         }
         .install(&Installable::parse(what)?)
     }
@@ -89,6 +90,83 @@ fn a_release_that_is_only_a_tag_comes_from_its_tag() {
         Some(place.clone())
     );
     assert!(!place.join(".git").exists());
+}
+
+/// A clone with these tags; each holds a built worker.
+fn clone(tags: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| {
+        let done = Command::new("git")
+            .args([
+                "-c",
+                "user.name=x",
+                "-c",
+                "user.email=x",
+                "-c",
+                "commit.gpgsign=false",
+            ])
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    git(&["init", "--quiet"]);
+    for tag in tags {
+        let scripts = folder.path().join("plugin/scripts");
+        fs::create_dir_all(&scripts).unwrap();
+        fs::write(scripts.join("worker-service.cjs"), tag).unwrap();
+        fs::write(scripts.join("claude-mem"), "a compiled program").unwrap();
+        fs::write(folder.path().join("package.json"), "{}").unwrap();
+        fs::write(folder.path().join("big"), "not needed").unwrap();
+        git(&["add", "."]);
+        git(&["commit", "--quiet", "--message", tag]);
+        git(&["tag", tag]);
+    }
+    folder
+}
+
+#[test]
+fn a_local_clone_gives_its_tags_and_is_not_written_to() {
+    let clone = clone(&["v9.0.0", "v9.0.12", "v13.4.0"]);
+    fs::write(clone.path().join("package.json"), "changed by its owner").unwrap();
+    let index = fs::read(clone.path().join(".git/index")).unwrap();
+    // Only what a release needs besides is asked of npm.
+    let npm = "echo \"$@\" > ../asked; mkdir -p node_modules/zod";
+    let setup = Setup::new(&[("npm", npm)]);
+    let cache = setup.cache();
+    let path = env::join_paths([
+        setup.folder.path(),
+        Path::new("/usr/bin"),
+        Path::new("/bin"),
+    ]);
+    let installer = Installer {
+        cache: &cache,
+        path: path.unwrap(),
+        source: Some(clone.path()),
+    };
+    let install = |what: &str| installer.install(&Installable::parse(what).unwrap());
+    for version in ["9.0.0", "9.0.12", "13.4.0"] {
+        let place = install(&format!("claude-mem@{version}")).unwrap();
+        let worker = fs::read_to_string(place.join("plugin/scripts/worker-service.cjs"));
+        assert_eq!(worker.unwrap(), format!("v{version}"));
+        assert!(!place.join("big").exists() && !place.join("plugin/scripts/claude-mem").exists());
+        assert_eq!(place.join("node_modules/zod").exists(), version == "13.4.0");
+        assert_eq!(
+            cache.package("claude-mem", &version.parse().unwrap()),
+            Some(place)
+        );
+    }
+    assert_eq!(fs::read(clone.path().join(".git/index")).unwrap(), index);
+    assert_eq!(
+        fs::read_to_string(clone.path().join("package.json")).unwrap(),
+        "changed by its owner"
+    );
+    let missing = install("claude-mem@9.0.5").unwrap_err().to_string();
+    assert_eq!(
+        missing.replace(&clone.path().display().to_string(), "[clone]"),
+        "claude-mem@9.0.5 cannot be taken from [clone]: it has no tag v9.0.5; near it are 9.0.0, 9.0.12, 13.4.0"
+    );
 }
 
 #[test]
@@ -158,8 +236,13 @@ fn real_packages_can_be_installed() {
     }
     let folder = tempfile::tempdir().unwrap();
     let cache = Cache::at(folder.path());
-    for what in ["claude-mem@13.25.3", "bun@1.3.5", "claude-agent-sdk@0.1.76"] {
-        install(what, &cache).unwrap_or_else(|error| panic!("{error}"));
+    for what in [
+        "claude-mem@10.6.3",
+        "claude-mem@13.25.3",
+        "bun@1.3.5",
+        "claude-agent-sdk@0.1.76",
+    ] {
+        install(what, &cache, None).unwrap_or_else(|error| panic!("{error}"));
     }
     assert!(
         cache

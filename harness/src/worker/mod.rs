@@ -10,6 +10,7 @@ mod environment;
 mod error;
 mod folder;
 pub mod http;
+mod inherit;
 pub mod install;
 mod install_error;
 mod place;

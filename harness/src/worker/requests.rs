@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
 use super::template::{Body, Template};
+use crate::scenario::End;
 
 /// How a worker says that it is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -132,6 +133,33 @@ pub struct Request {
     /// The request is left out when a captured variable has this value.
     #[serde(default)]
     pub unless: BTreeMap<String, Value>,
+    /// The request is made again and again, first after a pause, until its answer holds a value or time is up; in either case the
+    /// session then goes on. Such a request hands nothing over and, among the requests of an end, is not yet the end.
+    #[serde(default)]
+    pub until: Option<Until>,
+}
+
+/// What a request that is made again and again waits for. Both times are in the worker's time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Until {
+    /// The place in the answer: a JSON pointer.
+    pub at: Pointer,
+    /// One of these is waited for.
+    pub is: Vec<Value>,
+    /// The pause before each question.
+    pub every: Span,
+    /// How long it is asked at the most.
+    pub within: Span,
+}
+
+impl Until {
+    /// Whether an answer holds what is waited for.
+    pub fn fits(&self, answer: &Value) -> bool {
+        self.at
+            .of(answer)
+            .is_some_and(|value| self.is.contains(value))
+    }
 }
 
 /// How an answer says that an item is skipped.
@@ -151,7 +179,14 @@ pub struct Skipped {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Ends {
-    /// The requests that say that the session is over.
+    /// How the worker's own client ends a session; absent: `complete` where that is known, else `abandon`.
+    pub usual: Option<End>,
+    /// Why an end is absent that one might expect, for the error of a scenario that asks for it.
+    pub because: Option<String>,
+    /// The requests that say that a prompt is done, sent after the last item of each prompt that another one follows. From then to the
+    /// next prompt the worker may end what serves the session.
+    pub prompt: Vec<Request>,
+    /// The requests that say that the session is over; those that say that its last prompt is done are among them.
     pub complete: Option<Vec<Request>>,
     /// The requests that give its work up.
     pub abort: Option<Vec<Request>>,
@@ -211,17 +246,26 @@ pub enum Cut {
     Sent,
 }
 
-/// A list of records that the worker lets one read, page by page. Placeholders of its path: `{offset}`, `{limit}`.
+/// A list of records that the worker lets one read, page by page, or that lies in its database: either `path` and `items`, or
+/// `database` and `query`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listing {
     /// The kinds of work that it holds.
     #[schemars(with = "Vec<String>")]
     pub kinds: Vec<TurnKind>,
-    /// The path that is asked with GET.
-    pub path: Template,
+    /// The path that is asked with GET. Placeholders: `{offset}`, `{limit}`.
+    #[serde(default)]
+    pub path: Option<Template>,
     /// Where the list stands in the answer.
-    pub items: Pointer,
+    #[serde(default)]
+    pub items: Option<Pointer>,
+    /// A file of SQLite, which is only read. Placeholders: `{home}`, `{data}`, `{tmp}`, `{cwd}` (the folder of the sessions' folders).
+    #[serde(default)]
+    pub database: Option<Template>,
+    /// The statement whose rows are the records: an object each, by the names of the columns.
+    #[serde(default)]
+    pub query: Option<String>,
     /// Where a record's own id stands in it, so that a record that moved from page to page counts once.
     #[serde(default)]
     pub id: Option<Pointer>,

@@ -263,8 +263,15 @@ impl ResolvedWorker {
                 .filter(|end| adapter.has_end(*end))
                 .map(|end| format!("\"{end}\""))
                 .collect();
+            let because = match &adapter.ends.because {
+                Some(because) => format!(": {because}"),
+                None => String::new(),
+            };
             return Err(lacks(
-                format!("no way to end a session with `end = \"{}\"`", load.end),
+                format!(
+                    "no way to end a session with `end = \"{}\"`{because}",
+                    load.end
+                ),
                 format!("it knows {}", known.join(", ")),
             ));
         }
@@ -342,6 +349,17 @@ fn claude_mem(
             what: package.join(file).display().to_string(),
             remedy: "a checkout must be built first; a release can be had with `leak-harness install claude-mem@VERSION`".to_owned(),
         });
+    }
+    for (module, wanted) in &worker.adapter.needs.modules {
+        let there = package
+            .ancestors()
+            .any(|folder| folder.join("node_modules").join(module).is_dir());
+        if !there {
+            return Err(WorkerError::Missing {
+                what: format!("the package `{module}` for {}", package.display()),
+                remedy: format!("run `npm install {module}@{wanted}` in that folder"),
+            });
+        }
     }
     worker.version = Some(version.to_string());
     worker.package = Some(package);

@@ -34,6 +34,10 @@ fn errors_of_adapters_point_and_help() {
             "name = \"small\"\ndialect = \"claude-mem-8\"",
         ),
         (
+            "name = \"small\"",
+            "name = \"small\"\nbased_on = \"claude-mem-8\"",
+        ),
+        (
             "command = [\"{runtime}\", \"--port\", \"{port}\"]",
             "command = [\"{runtme}\"]",
         ),
@@ -62,6 +66,46 @@ fn errors_of_adapters_point_and_help() {
             "[ready]",
             "[ends.disconnect]\nduring = \"summary\"\nafter = \"half-body\"\n\n[ready]",
         ),
+        ("[ready]", "[ends]\nusual = \"complete\"\n\n[ready]"),
+        ("[ready]", "[ends]\nusual = \"stop\"\n\n[ready]"),
+        ("[ready]", "[ends]\ncomplete = []\n\n[ready]"),
+        (
+            "[ready]",
+            "[[ends.complete]]\nmethod = \"GET\"\npath = \"/left\"\nuntil = { at = \"/left\", is = [0], every = \"1s\", within = \"9s\" }\n\n[ready]",
+        ),
+        (
+            "[ready]",
+            "[[ends.prompt]]\nmethod = \"GET\"\npath = \"/left/{sesion}\"\n\n[ready]",
+        ),
+        (
+            "work = true",
+            "work = true\nuntil = { at = \"/left\", is = [0], every = \"1s\", within = \"9s\" }",
+        ),
+        (
+            "work = true",
+            "work = true\nuntil = { at = \"/left\", is = [0], evry = \"1s\", within = \"9s\" }",
+        ),
+        (
+            "[ready]",
+            "[start.settings]\nfile = \"{home}/settings.json\"\nvalues = { KEY = \"{prt}\" }\n\n[ready]",
+        ),
+        (
+            "[ready]",
+            "[start.settings]\nvalues = { KEY = \"{port}\" }\n\n[ready]",
+        ),
+        ("runtime = \"sh\"", "runtime = \"sh\"\nmodules = [\"zod\"]"),
+        (
+            "[stop]",
+            "[[kept]]\nkinds = [\"observation\"]\npath = \"/waits\"\n\n[stop]",
+        ),
+        (
+            "[stop]",
+            "[[kept]]\nkinds = [\"observation\"]\npath = \"/waits\"\nitems = \"\"\ndatabase = \"{data}/db\"\nquery = \"SELECT 1\"\n\n[stop]",
+        ),
+        (
+            "[stop]",
+            "[[kept]]\nkinds = [\"observation\"]\ndatabase = \"{dta}/db\"\nquery = \"SELECT 1\"\n\n[stop]",
+        ),
     ];
     let mut text = String::new();
     for (from, to) in changes {
@@ -89,6 +133,7 @@ fn every_built_in_adapter_is_right_and_survives_being_handed_over() {
         assert_eq!(
             Adapter {
                 dialect: None,
+                based_on: None,
                 ..adapter
             },
             handed
@@ -121,11 +166,177 @@ fn releases_find_their_adapter_by_version() {
     let name = |version: &str| {
         Adapter::for_package("claude-mem", &version.parse().unwrap()).map(|adapter| adapter.name)
     };
-    assert_eq!(name("8.5.10").as_deref(), Some("claude-mem-9"));
-    assert_eq!(name("9.0.17").as_deref(), Some("claude-mem-9"));
-    assert_eq!(name("9.1.0"), None);
-    assert_eq!(name("13.25.3").as_deref(), Some("claude-mem-13.25"));
+    for (version, adapter) in [
+        ("8.5.10", "claude-mem-9"),
+        ("9.0.0", "claude-mem-9"),
+        ("9.0.5", "claude-mem-9"),
+        ("9.0.8", "claude-mem-9"),
+        ("9.0.12", "claude-mem-9"),
+        ("9.0.17", "claude-mem-9.0.13"),
+        ("9.1.1", "claude-mem-9.1"),
+        ("10.0.8", "claude-mem-10.0"),
+        ("10.3.3", "claude-mem-10.2"),
+        ("10.5.5", "claude-mem-10.4"),
+        ("10.5.6", "claude-mem-10.5.6"),
+        ("10.6.3", "claude-mem-10.5.6"),
+        ("11.0.1", "claude-mem-10.7"),
+        ("12.1.6", "claude-mem-10.7"),
+        ("12.3.9", "claude-mem-12.3.9"),
+        ("12.4.3", "claude-mem-12.4"),
+        ("12.4.4", "claude-mem-12.4.4"),
+        ("12.4.9", "claude-mem-12.4.7"),
+        ("12.7.5", "claude-mem-12.5"),
+        ("13.0.0", "claude-mem-13"),
+        ("13.4.0", "claude-mem-13.4"),
+        ("13.15.3", "claude-mem-13.4"),
+        ("13.25.3", "claude-mem-13.25"),
+    ] {
+        assert_eq!(name(version).as_deref(), Some(adapter), "{version}");
+    }
+    assert_eq!((name("8.4.9"), name("14.0.0")), (None, None));
     assert!(Adapter::for_package("other", &Version::new(9, 0, 0)).is_none());
+}
+
+/// Two adapters for one release would make it a matter of luck which one counts; none would leave a gap.
+#[test]
+fn every_release_has_exactly_one_adapter() {
+    let adapters: Vec<_> = Adapter::built_in_names()
+        .filter_map(Adapter::built_in)
+        .filter(|adapter| adapter.package.as_deref() == Some("claude-mem"))
+        .collect();
+    let first = Version::new(8, 5, 0);
+    let mut seen = 0;
+    for major in 8..14 {
+        for (minor, patch) in (0..30).flat_map(|minor| (0..20).map(move |patch| (minor, patch))) {
+            let version = Version::new(major, minor, patch);
+            if version < first {
+                continue;
+            }
+            let fit: Vec<_> = adapters
+                .iter()
+                .filter(|adapter| adapter.versions.hold(&version))
+                .map(|adapter| &adapter.name)
+                .collect();
+            assert_eq!(fit.len(), 1, "{version}: {fit:?}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 3_000);
+}
+
+#[test]
+fn a_generation_is_what_it_changed() {
+    let adapter = |version: &str| {
+        Adapter::for_package("claude-mem", &version.parse().unwrap()).expect(version)
+    };
+    let setting = |version: &str, key: &str| {
+        let settings = adapter(version).start.settings.unwrap();
+        settings
+            .values
+            .get(key)
+            .map(|value| value.source().to_owned())
+    };
+    // A setting is added to those that were taken over.
+    let chroma = "CLAUDE_MEM_CHROMA_MODE";
+    assert_eq!(setting("9.1.1", chroma), None);
+    for version in ["10.0.8", "10.3.3", "10.5.5"] {
+        assert_eq!(setting(version, chroma).as_deref(), Some("remote"));
+        assert_eq!(
+            setting(version, "CLAUDE_MEM_WORKER_PORT").as_deref(),
+            Some("{port}")
+        );
+    }
+    // Requests and plain keys are replaced as a whole.
+    let limits = |version: &str| (adapter(version).idle_limit, adapter(version).live_sessions);
+    assert_eq!(limits("9.0.12"), (None, None));
+    assert_eq!(limits("9.0.17"), (Some(Span::from_secs(180)), None));
+    assert_eq!(limits("13.25.3"), (Some(Span::from_secs(180)), Some(10)));
+    let kills = |version: &str| adapter(version).kills_by_command_line;
+    assert_eq!(
+        ["9.0.17", "9.1.1", "12.4.5", "12.4.7"].map(kills),
+        [false, true, true, false]
+    );
+    assert_eq!(adapter("13.4.0").needs.modules["zod"], "4");
+    assert!(adapter("12.7.5").needs.modules.is_empty());
+    assert_eq!(
+        adapter("13.4.0").needs.file,
+        adapter("9.0.0").needs.file,
+        "the other needs are still there"
+    );
+}
+
+/// Up to 12.3 the worker tells what waits, up to 13.3 its database does; what waits in memory alone is not kept.
+#[test]
+fn kept_work_is_read_where_it_lies() {
+    let read_from = |version: &str| {
+        let adapter = Adapter::for_package("claude-mem", &version.parse().unwrap()).unwrap();
+        assert_eq!(adapter.stored.len(), 2, "{version}");
+        match adapter.kept.as_slice() {
+            [] => "nowhere",
+            [kept] if kept.path.is_some() => "worker",
+            _ => "database",
+        }
+    };
+    assert_eq!(
+        ["9.0.0", "12.3.9", "12.4.9", "13.0.0", "13.4.0", "13.25.3"].map(read_from),
+        [
+            "worker", "worker", "database", "database", "nowhere", "nowhere"
+        ]
+    );
+}
+
+#[test]
+fn each_generation_ends_its_sessions_as_its_hooks_do() {
+    let adapter = |version: &str| {
+        Adapter::for_package("claude-mem", &version.parse().unwrap()).expect(version)
+    };
+    let ends = |version: &str| {
+        let adapter = adapter(version);
+        (
+            adapter.usual_end(),
+            adapter.ends.prompt.len(),
+            adapter.has_end(End::Complete),
+            adapter.has_end(End::Abort),
+        )
+    };
+    assert_eq!(ends("9.0.17"), (End::Abandon, 0, true, true));
+    assert_eq!(ends("9.1.1"), (End::Complete, 1, true, true));
+    assert_eq!(ends("10.3.3"), (End::Complete, 1, true, true));
+    assert_eq!(ends("10.6.3"), (End::Complete, 0, true, true));
+    assert_eq!(ends("11.0.1"), (End::Complete, 2, true, true));
+    assert_eq!(ends("12.3.9"), (End::Complete, 0, true, true));
+    assert_eq!(ends("12.4.9"), (End::Abandon, 0, false, true));
+    assert_eq!(ends("13.15.3"), (End::Abandon, 0, false, false));
+    assert_eq!(ends("13.25.3"), (End::Complete, 0, true, false));
+    let second = |version: &str| {
+        let adapter = adapter(version);
+        adapter
+            .prompt
+            .get(1)
+            .map(|request| request.unless.contains_key("contextInjected"))
+    };
+    assert_eq!(
+        ["10.3.3", "10.5.5", "12.1.6", "12.4.9", "12.7.5"].map(second),
+        [Some(false), Some(true), Some(true), Some(false), None]
+    );
+}
+
+#[test]
+fn an_end_that_nothing_says_is_a_usage_error_that_says_so() {
+    let load: Load = toml::from_str("sessions = 1\nend = \"complete\"").unwrap();
+    for (adapter, words) in [
+        (
+            "claude-mem-12.4.7",
+            "claude-mem has no way to end a session with `end = \"complete\"`: since 12.4.4 no hook says that a session is over; it knows \"abandon\", \"abort\", \"disconnect\"",
+        ),
+        (
+            "claude-mem-13",
+            "claude-mem has no way to end a session with `end = \"complete\"`: no hook says that a session is over, and no route ends one; it knows \"abandon\", \"disconnect\"",
+        ),
+    ] {
+        let error = unpacked(adapter, "bun").check_load(&load).unwrap_err();
+        assert_eq!(error.to_string(), words);
+    }
 }
 
 #[test]
@@ -222,9 +433,10 @@ fn workers_that_cannot_be_had_say_why_and_what_to_do() {
     let empty = made(&[]);
     let nameless = made(&[("plugin/x", "")]);
     let unbuilt = made(&[("plugin/x", ""), ("package.json", r#"{"version":"9.0.0"}"#)]);
-    let unknown = made(&[
-        ("plugin/x", ""),
-        ("package.json", r#"{"version":"11.0.1"}"#),
+    let unknown = made(&[("plugin/x", ""), ("package.json", r#"{"version":"8.4.9"}"#)]);
+    let incomplete = made(&[
+        ("plugin/scripts/worker-service.cjs", ""),
+        ("package.json", r#"{"version":"13.4.0"}"#),
     ]);
     // A runtime, so that the folder is looked at.
     let bun = folder.path().join("cache/bun/1.3.5/bun");
@@ -247,6 +459,7 @@ fn workers_that_cannot_be_had_say_why_and_what_to_do() {
         in_folder(&nameless),
         in_folder(&unbuilt),
         in_folder(&unknown),
+        in_folder(&incomplete),
         folder.path().join("absent.toml").display().to_string(),
     ];
     let mut text = String::new();
@@ -261,6 +474,7 @@ fn workers_that_cannot_be_had_say_why_and_what_to_do() {
             (&nameless, "[nameless]"),
             (&unbuilt, "[unbuilt]"),
             (&unknown, "[unknown]"),
+            (&incomplete, "[incomplete]"),
         ] {
             for path in [path.clone(), path.canonicalize().unwrap()] {
                 error = error.replace(&path.display().to_string(), name);
@@ -379,6 +593,9 @@ fn what_a_worker_gets_to_see_is_made_in_the_folder_of_the_run() {
         settings["CLAUDE_CODE_PATH"],
         place.folder.claude().display().to_string()
     );
+    // Which of the two a release believes differs, so each setting is in both.
+    assert_eq!(variable("CLAUDE_MEM_WORKER_PORT").unwrap(), "31777");
+    assert_eq!(variable("CLAUDE_MEM_PROVIDER").unwrap(), "claude");
 }
 
 #[test]
