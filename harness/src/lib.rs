@@ -33,6 +33,7 @@
 //! # }
 //! ```
 
+pub mod attach;
 pub mod cli;
 pub mod clock;
 pub mod driver;

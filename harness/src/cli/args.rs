@@ -40,6 +40,8 @@ pub enum Command {
     Run(RunArguments),
     /// Reproduces a known issue, then shows the same load with the fix
     Repro(ReproArguments),
+    /// Watches a live daemon, without a scenario, and writes a block ready to paste into an issue
+    Attach(AttachArguments),
     /// Judges a recording again, with other thresholds if asked
     Judge(JudgeArguments),
     /// Renders the report of a recording again
@@ -175,6 +177,30 @@ pub struct ReproArguments {
     /// What changes the runs
     #[command(flatten)]
     pub options: RunOptions,
+}
+
+/// `attach`
+#[derive(Debug, Args)]
+pub struct AttachArguments {
+    /// The daemon's pid. It is only looked at: nothing is signalled, nothing is written to
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pub pid: u32,
+    /// How long to watch; Ctrl-C ends it early and still reports. Whether something grows can be said after three minutes
+    #[arg(long = "for", value_name = "TIME", default_value = "60s")]
+    pub time: Span,
+    /// The pause between two looks
+    #[arg(long, value_name = "TIME", default_value = "2s")]
+    pub every: Span,
+    /// Writes the data as JSON to stdout instead of the block
+    #[arg(long)]
+    pub json: bool,
+    /// A folder that receives both, attach.json and attach.md
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The daemon's data folder: whoever left its tree and has a file open there, or works there, belongs to it [default: where the
+    /// daemon writes]
+    #[arg(long, value_name = "DIR")]
+    pub data: Vec<PathBuf>,
 }
 
 /// `judge`

@@ -2,6 +2,7 @@
 
 mod socket_diag;
 mod stdin_holders;
+mod surroundings;
 mod watched;
 
 use std::fs::File;
@@ -16,6 +17,10 @@ use super::proc_text::{self, ShortName};
 use super::unless_gone;
 
 pub use stdin_holders::StdinHolderSearch;
+pub use surroundings::{
+    arguments, available_memory_bytes, environment, executable, open_files, owner_of,
+    start_time_units, working_folder,
+};
 pub use watched::{Endings, HostPids, Watched, stat_of};
 
 /// Whether orphans of the run come to the harness, so that nothing that descends from it can leave its sight.

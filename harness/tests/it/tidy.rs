@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the harness with the modules of ours that it may use, and why no others.
-const MAY_USE: [(&str, &[&str], &str); 20] = [
+const MAY_USE: [(&str, &[&str], &str); 21] = [
     ("units", &[], "units stand at the bottom"),
     ("process", &[], "an identity knows nothing but itself"),
     (
@@ -95,6 +95,11 @@ const MAY_USE: [(&str, &[&str], &str); 20] = [
     ),
     ("model", &["process"], "a program of its own"),
     (
+        "attach",
+        &["clock", "platform", "process", "report::escape", "units"],
+        "it looks at a daemon of somebody else's: no scenario, no worker, no judge",
+    ),
+    (
         "run",
         &[
             "clock",
@@ -123,6 +128,7 @@ const MAY_USE: [(&str, &[&str], &str); 20] = [
     (
         "cli",
         &[
+            "attach",
             "clock",
             "isolation",
             "judge",
