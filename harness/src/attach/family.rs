@@ -201,7 +201,8 @@ pub struct DataFolder {
     pub origin: Origin,
 }
 
-/// The data folders of a daemon: those that were given, or else those that its environment names and those that it writes to.
+/// The data folders of a daemon: those that were given, or else those that its environment names and those that it writes to. Where its
+/// output goes was chosen by whoever started it, and what else that one started may write there too.
 pub fn data_folders(
     given: &[PathBuf],
     environment: &[String],
@@ -246,7 +247,7 @@ pub fn data_folders(
     };
     let mut written: Vec<&Path> = files
         .iter()
-        .filter(|file| file.is_written)
+        .filter(|file| file.is_written && !file.is_standard_stream)
         .filter_map(|file| file.path.parent())
         .filter(|path| !is_shared(path))
         .collect();
@@ -482,6 +483,7 @@ mod tests {
         let files = [OpenFile {
             path: "/d/x.db".into(),
             is_written: false,
+            is_standard_stream: false,
         }];
         let nothing = Candidate::default();
         let command = Candidate {
@@ -563,6 +565,7 @@ mod tests {
         let file = |path: &str, is_written| OpenFile {
             path: path.into(),
             is_written,
+            is_standard_stream: path.ends_with(".out"),
         };
         let files = [
             file("/home/a/.mem/logs/x.log", true),
@@ -570,6 +573,7 @@ mod tests {
             file("/home/a/.cache/y", true),
             file("/home/a/y", true),
             file("/tmp/out", true),
+            file("/home/a/jobs/1/x.out", true),
             file("/opt/lib/z.so", false),
             file("/dev/shm/a/b", true),
         ];

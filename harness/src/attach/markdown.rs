@@ -1,11 +1,12 @@
 //! The block to paste into an issue.
 
 use comfy_table::{CellAlignment, Table, presets};
+use fake_claude::quantity::Span;
 
-use super::report::{AttachReport, Group, Line};
+use super::report::{AttachReport, Daemon, Family, Group, Line};
 use super::words;
 use crate::report::escape::{markdown, plain_cut};
-use crate::units;
+use crate::units::{self, Count};
 
 /// How many groups are shown.
 const GROUPS: usize = 12;
@@ -13,6 +14,8 @@ const GROUPS: usize = 12;
 const LINES: usize = 6;
 /// How much of a command line is shown.
 const COMMAND: usize = 160;
+/// How much of a name is shown.
+const TITLE: usize = 80;
 
 /// The block.
 pub fn render(report: &AttachReport) -> String {
@@ -23,21 +26,21 @@ pub fn render(report: &AttachReport) -> String {
         out.push('\n');
     };
     line(&format!(
-        "### {} (pid {}): {}, {} RSS",
-        markdown(&plain_cut(&daemon.signature, COMMAND)),
+        "### `{}` (pid {}): {}, {} RSS",
+        code(&daemon.signature, TITLE),
         daemon.process.pid,
         words::family(&report.family),
         units::bytes(report.family.rss_bytes)
     ));
     line("");
     if let Some(end) = words::end(report) {
-        line(&format!("**{}**", markdown(&end)));
+        line(&format!("**{end}**"));
         line("");
     }
     line("| | |");
     line("|---|---|");
     for (name, text) in facts(report) {
-        line(&format!("| {name} | {} |", markdown(&text)));
+        line(&format!("| {name} | {text} |"));
     }
     line("");
     if report.groups.is_empty() {
@@ -68,7 +71,7 @@ pub fn render(report: &AttachReport) -> String {
                 relative.ppid,
                 relative.relation.word(),
                 markdown(&plain_cut(&relative.evidence.words(), COMMAND)),
-                code(&relative.command)
+                code(&relative.command, COMMAND)
             ));
         }
         let more = report.relatives.len().saturating_sub(LINES);
@@ -77,52 +80,77 @@ pub fn render(report: &AttachReport) -> String {
         }
         line("");
     }
+    let watching = &report.watching;
     line(&format!(
         "Measured by `{}`.",
-        code(&report.watching.command)
+        code(&watching.command, COMMAND)
     ));
     line(&format!(
-        "<sub>leak-harness {}, {} looks, one each {}; nothing was signalled or written to. RSS counts shared pages for each process, PSS shares them out. Secrets, home folders and user names in commands are masked.</sub>",
+        "<sub>leak-harness {}, {}, one each {}; nothing was signalled or written to. RSS counts shared pages for each process, PSS shares them out. Secrets, home folders and user names in commands are masked.</sub>",
         markdown(&report.harness_version),
-        report.watching.looks,
-        words::time(report.watching.every_ms)
+        Count(watching.looks, "look"),
+        Span::from_millis(watching.every_ms)
     ));
     out
 }
 
-/// The rows of the first table.
+/// The rows of the first table, as Markdown.
 fn facts(report: &AttachReport) -> Vec<(&'static str, String)> {
     let daemon = &report.daemon;
-    let mut rows = vec![(
-        "Daemon",
-        format!(
-            "{}, parent {}, up {}",
-            plain_cut(&daemon.command, COMMAND),
-            daemon.ppid,
-            words::age(daemon.age_ms)
-        ),
-    )];
-    let mut program = daemon.name.clone();
+    let mut program = code_cell(&daemon.name, COMMAND);
     if let Some(executable) = &daemon.executable {
-        program += &format!(" ({executable})");
+        program += &format!(" ({})", code_cell(executable, COMMAND));
     }
     if let Some(package) = &daemon.package {
         program += &format!(
-            "; {} {}, says {}",
-            package.name, package.version, package.file
+            "; {} {}, as {} says",
+            markdown(&plain_cut(&package.name, TITLE)),
+            markdown(&plain_cut(&package.version, TITLE)),
+            code_cell(&package.file, COMMAND)
         );
     }
-    rows.push(("Program", program));
     let host = &report.host;
     let mut machine = format!(
         "{}, {} memory",
-        host.system,
+        markdown(&host.system),
         units::bytes(host.memory_bytes)
     );
     if let Some(available) = host.available_memory_bytes {
         machine += &format!(", {} available", units::bytes(available));
     }
-    rows.push(("Machine", machine));
+    let mut rows = vec![
+        (
+            "Daemon",
+            format!(
+                "{}, parent {}, up {}",
+                code_cell(&daemon.command, COMMAND),
+                daemon.ppid,
+                words::age(daemon.age_ms)
+            ),
+        ),
+        ("Program", program),
+        ("Machine", machine),
+        ("Itself", itself(daemon)),
+        ("Belong to it", words::family(&report.family)),
+        ("Their memory", memory(&report.family)),
+        (
+            "Growth",
+            words::growth(&report.growth, report.watching.for_ms),
+        ),
+    ];
+    if let Some(forecast) = &report.forecast {
+        rows.push(("Forecast", forecast.words()));
+    }
+    let path = |path: &str| code_cell(path, COMMAND);
+    rows.push(("Relatives sought by", words::sought(report, path)));
+    for unseen in &report.unseen {
+        rows.push(("Not seen", markdown(unseen)));
+    }
+    rows
+}
+
+/// The daemon's own figures.
+fn itself(daemon: &Daemon) -> String {
     let mut own = format!(
         "{} RSS ({})",
         units::bytes(daemon.rss_bytes.after),
@@ -132,15 +160,20 @@ fn facts(report: &AttachReport) -> Vec<(&'static str, String)> {
         Some(pss) => own += &format!(", {} PSS ({})", units::bytes(pss.after), words::bytes(pss)),
         None => own += ", PSS cannot be read",
     }
-    if let Some(files) = daemon.open_files {
-        own += &format!(", {} open files ({})", files.after, words::counts(files));
+    for (figure, noun) in [(daemon.open_files, "open file"), (daemon.threads, "thread")] {
+        if let Some(figure) = figure {
+            own += &format!(
+                ", {} ({})",
+                Count(figure.after, noun),
+                words::counts(figure)
+            );
+        }
     }
-    if let Some(threads) = daemon.threads {
-        own += &format!(", {} threads ({})", threads.after, words::counts(threads));
-    }
-    rows.push(("Itself", own));
-    rows.push(("Belong to it", words::family(&report.family)));
-    let family = &report.family;
+    own
+}
+
+/// The memory of those who belong to it.
+fn memory(family: &Family) -> String {
     let mut memory = format!("{} RSS", units::bytes(family.rss_bytes));
     if family.living() > family.without_pss {
         memory += &format!(", {} PSS", units::bytes(family.pss_bytes));
@@ -148,19 +181,7 @@ fn facts(report: &AttachReport) -> Vec<(&'static str, String)> {
     if family.without_pss > 0 {
         memory += &format!(" (PSS cannot be read of {})", family.without_pss);
     }
-    rows.push(("Their memory", memory));
-    rows.push((
-        "Growth",
-        words::growth(&report.growth, report.watching.for_ms),
-    ));
-    if let Some(forecast) = &report.forecast {
-        rows.push(("Forecast", forecast.words()));
-    }
-    rows.push(("Relatives sought by", words::sought(report)));
-    for unseen in &report.unseen {
-        rows.push(("Not seen", unseen.clone()));
-    }
-    rows
+    memory
 }
 
 fn groups(report: &AttachReport) -> String {
@@ -194,7 +215,7 @@ fn groups(report: &AttachReport) -> String {
             Some(format!(
                 "By their ages, {} of `{}` came within {span}: {rate:.1} per hour that still live.",
                 group.count,
-                code(&group.signature)
+                code(&group.signature, COMMAND)
             ))
         })
         .collect();
@@ -230,7 +251,7 @@ fn row(group: &Group) -> [String; 10] {
             words::counts(group.count_change),
             words::bytes(group.rss_change)
         ),
-        markdown(&plain_cut(&group.signature, COMMAND)),
+        code_cell(&group.signature, COMMAND),
     ]
 }
 
@@ -257,9 +278,14 @@ fn processes(lines: &[Line]) -> String {
     table.trim_fmt()
 }
 
-/// Text within backticks: nothing there is markup but the backtick itself.
-fn code(text: &str) -> String {
-    plain_cut(text, COMMAND).replace('`', "'")
+/// Text for between backticks: nothing there is markup but the backtick itself.
+fn code(text: &str, most: usize) -> String {
+    plain_cut(text, most).replace('`', "'")
+}
+
+/// The same with its backticks, for a table, where a bar ends a cell even there, and its escape can be undone by a backslash before it.
+fn code_cell(text: &str, most: usize) -> String {
+    format!("`{}`", code(text, most).replace('|', "¦"))
 }
 
 #[cfg(test)]
@@ -285,10 +311,12 @@ mod tests {
     #[test]
     fn no_process_gets_markup_in() {
         let text = render(&growing());
+        // What lies between backticks is no markup: every second part.
         let outside: String = text.split("```").step_by(2).collect();
-        for hostile in ["<script>", "@someone", "#603", "`x`"] {
-            let bare: String = outside.split('`').step_by(2).collect();
+        let bare: String = outside.split('`').step_by(2).collect();
+        for hostile in ["<script>", "@someone", "#603", "evil"] {
             assert!(!bare.contains(hostile), "{hostile} in {bare}");
+            assert!(text.contains(hostile), "{hostile}");
         }
         assert!(!text.contains('\x1b'));
         assert!(!text.contains('\u{202e}'));

@@ -300,7 +300,7 @@ impl Watch {
         Some(change(of(&self.first)?, of(&self.last)?))
     }
 
-    /// The oldest living members of these relations.
+    /// The oldest living members of these relations, the doubtful ones behind.
     fn lines(&self, most: usize, wanted: impl Fn(Relation) -> bool) -> Vec<Line> {
         let mut members: Vec<&Member> = self
             .last
@@ -308,7 +308,11 @@ impl Watch {
             .iter()
             .filter(|member| !member.is_zombie && wanted(member.evidence.relation()))
             .collect();
-        members.sort_by_key(|member| (std::cmp::Reverse(member.age_ms), member.process));
+        members.sort_by_key(|member| {
+            let is_doubtful = member.evidence.relation() == Relation::Maybe;
+            let age = std::cmp::Reverse(member.age_ms);
+            (is_doubtful, age, member.process)
+        });
         members.truncate(most);
         members
             .into_iter()

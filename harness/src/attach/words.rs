@@ -116,8 +116,8 @@ pub fn growth(growth: &Growth, watched_ms: u64) -> String {
     words
 }
 
-/// What relatives were looked for by.
-pub fn sought(report: &AttachReport) -> String {
+/// What relatives were looked for by; paths as `show` writes them.
+pub fn sought(report: &AttachReport, show: impl Fn(&str) -> String) -> String {
     let watching = &report.watching;
     let mut by = Vec::new();
     if watching.cookies.is_empty() {
@@ -136,7 +136,7 @@ pub fn sought(report: &AttachReport) -> String {
         };
         by.push(format!(
             "files and working folders below {} ({why})",
-            folder.path
+            show(&folder.path)
         ));
     }
     if watching.data_folders.is_empty() {

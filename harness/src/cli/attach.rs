@@ -69,7 +69,7 @@ pub fn attach(arguments: &AttachArguments, quiet: bool) -> Result<ExitCode, Fail
         }
     }
     if let Some(word) = live::ended(report.watching.end, asked.pid) {
-        output::note(format_args!("leak-harness: {word}"));
+        output::note(word);
     }
     output::result(if arguments.json { &data } else { &block })?;
     Ok(code_of(&report))

@@ -66,6 +66,8 @@ pub struct OpenFile {
     pub path: PathBuf,
     /// Whether it was opened for writing.
     pub is_written: bool,
+    /// Whether it is its stdin, stdout or stderr, which whoever started it chose.
+    pub is_standard_stream: bool,
 }
 
 /// Whether an error says that the process it speaks of is gone.

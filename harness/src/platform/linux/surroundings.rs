@@ -69,6 +69,7 @@ pub fn open_files(pid: u32) -> Option<Vec<OpenFile>> {
         Some(OpenFile {
             path,
             is_written: proc_text::is_written(&info),
+            is_standard_stream: matches!(number, "0" | "1" | "2"),
         })
     };
     Some(
@@ -133,6 +134,7 @@ mod tests {
         let file = |name: &str, is_written| OpenFile {
             path: path(name),
             is_written,
+            is_standard_stream: false,
         };
         assert_eq!(below(), [file("read", false), file("written", true)]);
         drop((written, read, deleted));
