@@ -91,12 +91,10 @@ impl Looker {
         if pid == std::process::id() {
             return Err(AttachError::Itself { pid });
         }
-        // Whose it is comes first: a process of somebody else may refuse everything after that.
-        let owner = platform::owner_of(pid).map_err(failed)?;
-        let (Some(owner), Some((daemon, stat))) = (owner, Watched::open(pid).map_err(failed)?)
-        else {
-            return Err(AttachError::NoSuchProcess { pid });
-        };
+        // Whose it is comes first: a process of somebody else may refuse everything after that, and a thread cannot be held open.
+        let owner = platform::owner_of(pid)
+            .map_err(failed)?
+            .ok_or(AttachError::NoSuchProcess { pid })?;
         if owner.thread_group != pid {
             return Err(AttachError::Thread {
                 pid,
@@ -111,6 +109,9 @@ impl Looker {
                 own: own_uid.as_raw(),
             });
         }
+        let (daemon, stat) = Watched::open(pid)
+            .map_err(failed)?
+            .ok_or(AttachError::NoSuchProcess { pid })?;
         if stat.state == ProcessState::Zombie {
             return Err(AttachError::HasEnded {
                 pid,
