@@ -1,6 +1,7 @@
 //! The literal looks on which folding and rendering are tested; texts in them are as hostile as a process can make them.
 
-use super::family::{Evidence, Origin};
+use super::evidence::Evidence;
+use super::marks::Origin;
 use super::report::{AttachReport, End, Folder, Host, Package, Watching};
 use super::watch::{DaemonLook, Facts, Look, Member, Watch};
 use crate::process::ProcessIdentity;
@@ -64,11 +65,11 @@ pub(super) fn facts() -> Facts {
         command: "bun ~/.claude/plugins/cache/thedotmack/claude-mem/9.0.0/scripts/worker-service.cjs --daemon".to_owned(),
         signature: "bun worker-service.cjs --daemon".to_owned(),
         executable: Some("~/.bun/bin/bun".to_owned()),
-        package: Some(Package {
+        packages: vec![Package {
             name: "claude-mem".to_owned(),
             version: "9.0.0".to_owned(),
             file: "~/.claude/plugins/cache/thedotmack/claude-mem/9.0.0/package.json".to_owned(),
-        }),
+        }],
         unseen: Vec::new(),
         harness_version: "0.1.0".to_owned(),
     }
@@ -157,7 +158,7 @@ pub(super) fn ended() -> AttachReport {
     facts.watching.end = End::DaemonEnded;
     facts.watching.cookies.clear();
     facts.watching.data_folders.clear();
-    facts.package = None;
+    facts.packages.clear();
     facts.executable = None;
     facts.host.available_memory_bytes = None;
     facts.unseen = vec!["the environment of the daemon may not be read".to_owned()];

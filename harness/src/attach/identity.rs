@@ -14,7 +14,7 @@ use crate::platform;
 /// How far above its program a package is looked for.
 const FOLDERS_UP: usize = 4;
 /// The files that name a package and its version.
-const PACKAGE_FILES: [&str; 2] = ["package.json", ".claude-plugin/plugin.json"];
+const PACKAGE_FILES: [&str; 2] = [".claude-plugin/plugin.json", "package.json"];
 /// A larger file is none of these.
 const LARGEST: u64 = 1 << 20;
 
@@ -36,8 +36,9 @@ impl Found {
     }
 }
 
-/// The package that a program belongs to: of the script that it runs, else of its file.
-pub(super) fn package(pid: u32, arguments: &[String], executable: Option<&Path>) -> Option<Found> {
+/// The packages that a program belongs to, the nearest first: of the script that it runs, else of its file. Some packages lie within
+/// each other and name different versions, so all are told.
+pub(super) fn packages(pid: u32, arguments: &[String], executable: Option<&Path>) -> Vec<Found> {
     let folder = platform::working_folder(pid);
     let script = arguments.iter().skip(1).find_map(|argument| {
         let path = match &folder {
@@ -46,13 +47,23 @@ pub(super) fn package(pid: u32, arguments: &[String], executable: Option<&Path>)
         };
         (!argument.starts_with('-') && path.is_absolute() && path.is_file()).then_some(path)
     });
-    let program = script.or_else(|| executable.map(Path::to_owned))?;
-    program
-        .ancestors()
-        .skip(1)
-        .take(FOLDERS_UP)
-        .flat_map(|folder| PACKAGE_FILES.map(|name| folder.join(name)))
-        .find_map(|file| read_package(&file))
+    let Some(program) = script.or_else(|| executable.map(Path::to_owned)) else {
+        return Vec::new();
+    };
+    let mut found: Vec<Found> = Vec::new();
+    for folder in program.ancestors().skip(1).take(FOLDERS_UP) {
+        for name in PACKAGE_FILES {
+            if let Some(package) = read_package(&folder.join(name)) {
+                let is_known = found.iter().any(|known| {
+                    (&known.name, &known.version) == (&package.name, &package.version)
+                });
+                if !is_known {
+                    found.push(package);
+                }
+            }
+        }
+    }
+    found
 }
 
 fn read_package(path: &Path) -> Option<Found> {
@@ -121,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_package_names_the_version() {
+    fn the_packages_around_a_script_name_their_versions() {
         let folder = tempfile::tempdir().unwrap();
         let script = folder.path().join("a/scripts/worker.cjs");
         fs::create_dir_all(script.parent().unwrap()).unwrap();
@@ -129,19 +140,26 @@ mod tests {
         let find = || {
             let script = script.to_string_lossy().into_owned();
             let arguments = ["bun".to_owned(), "--x".to_owned(), script];
-            package(std::process::id(), &arguments, None).map(|found| (found.name, found.version))
+            packages(std::process::id(), &arguments, None)
+                .into_iter()
+                .map(|found| format!("{} {}", found.name, found.version))
+                .collect::<Vec<_>>()
         };
-        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
-        assert_eq!(find(), None);
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        assert!(find().is_empty());
         write("package.json", r#"{"name":"outer","version":"1.0.0"}"#);
-        assert_eq!(find(), Some(("outer".to_owned(), "1.0.0".to_owned())));
+        assert_eq!(find(), ["outer 1.0.0"]);
+        // A file without a version names nothing.
         write("a/package.json", r#"{"type":"module"}"#);
-        assert_eq!(
-            find().unwrap().0,
-            "outer",
-            "a file without a version names nothing"
-        );
-        write("a/package.json", r#"{"name":"inner","version":"9.0.0"}"#);
-        assert_eq!(find(), Some(("inner".to_owned(), "9.0.0".to_owned())));
+        assert_eq!(find(), ["outer 1.0.0"]);
+        write("a/package.json", r#"{"name":"inner","version":"8.5.10"}"#);
+        let plugin = r#"{"name":"plugin","version":"9.0.0"}"#;
+        write("a/.claude-plugin/plugin.json", plugin);
+        write(".claude-plugin/plugin.json", plugin);
+        assert_eq!(find(), ["plugin 9.0.0", "inner 8.5.10", "outer 1.0.0"]);
     }
 }

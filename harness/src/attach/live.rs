@@ -17,7 +17,7 @@ pub fn line(watch: &Watch, name: &str) -> String {
     let family = watch.family();
     plain_cut(
         &format!(
-            "{name}: {}, {} RSS; since attached {} processes, {} with its own",
+            "{name}: {}, {} RSS; since attached {} processes, {} RSS",
             words::family(&family),
             units::bytes(family.rss_bytes),
             words::counts(processes),
@@ -31,21 +31,31 @@ pub fn line(watch: &Watch, name: &str) -> String {
 pub fn lines(watch: &Watch, name: &str, of_ms: u64, width: usize) -> Vec<String> {
     let width = width.max(NARROWEST);
     let daemon = watch.daemon();
-    let elapsed = watch.last().at.as_millis();
+    let family = watch.family();
+    let (processes, memory) = watch.changes();
+    let files = daemon
+        .open_files
+        .map_or_else(String::new, |files| format!(", {files} open files"));
+    let threads = daemon
+        .threads
+        .map_or_else(String::new, |threads| format!(", {threads} threads"));
     let mut lines = vec![
-        line(watch, name),
         format!(
-            "  itself: up {}, {} RSS{}{}; watched for {} of {}",
-            words::age(daemon.age_ms),
-            units::bytes(daemon.rss_bytes),
-            daemon
-                .open_files
-                .map_or_else(String::new, |files| format!(", {files} open files")),
-            daemon
-                .threads
-                .map_or_else(String::new, |threads| format!(", {threads} threads")),
-            words::time(elapsed),
+            "{name}: {}, {} RSS",
+            words::family(&family),
+            units::bytes(family.rss_bytes)
+        ),
+        format!(
+            "  since attached {} processes, {} RSS; {} of {}",
+            words::counts(processes),
+            words::bytes(memory),
+            words::time(watch.last().at.as_millis()),
             words::time(of_ms)
+        ),
+        format!(
+            "  itself up {}, {} RSS{files}{threads}",
+            words::age(daemon.age_ms),
+            units::bytes(daemon.rss_bytes)
         ),
     ];
     let groups = watch.groups();

@@ -14,6 +14,8 @@ const GROUPS: usize = 12;
 const LINES: usize = 6;
 /// How much of a command line is shown.
 const COMMAND: usize = 160;
+/// How much of a kind of command is shown.
+const KIND: usize = 110;
 /// How much of a name is shown.
 const TITLE: usize = 80;
 
@@ -101,7 +103,7 @@ fn facts(report: &AttachReport) -> Vec<(&'static str, String)> {
     if let Some(executable) = &daemon.executable {
         program += &format!(" ({})", code_cell(executable, COMMAND));
     }
-    if let Some(package) = &daemon.package {
+    for package in &daemon.packages {
         program += &format!(
             "; {} {}, as {} says",
             markdown(&plain_cut(&package.name, TITLE)),
@@ -251,7 +253,7 @@ fn row(group: &Group) -> [String; 10] {
             words::counts(group.count_change),
             words::bytes(group.rss_change)
         ),
-        code_cell(&group.signature, COMMAND),
+        code_cell(&group.signature, KIND),
     ]
 }
 

@@ -8,12 +8,14 @@
 //! ```
 
 pub mod error;
+pub mod evidence;
 pub mod family;
 pub mod growth;
 mod identity;
 pub mod live;
 pub mod looker;
 pub mod markdown;
+pub mod marks;
 pub mod mask;
 pub mod report;
 pub mod signature;

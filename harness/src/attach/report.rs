@@ -4,8 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::family::{Evidence, Origin, Relation};
+use super::evidence::{Evidence, Relation};
 use super::growth::{Change, Forecast, Growth, Point};
+use super::marks::Origin;
 use crate::process::ProcessIdentity;
 
 /// The version of this format.
@@ -110,8 +111,8 @@ pub struct Daemon {
     pub signature: String,
     /// The file that it runs; none where that may not be read, or where the file was replaced since.
     pub executable: Option<String>,
-    /// The package that its program belongs to, as the nearest `package.json` says; none where there is none.
-    pub package: Option<Package>,
+    /// The packages that its program belongs to, as their own files say, the nearest first.
+    pub packages: Vec<Package>,
     /// Its age at the end in milliseconds.
     pub age_ms: u64,
     /// Its resident memory in bytes.

@@ -2,8 +2,8 @@
 
 use fake_claude::quantity::Span;
 
-use super::family::Origin;
 use super::growth::{Change, Growth, Trend};
+use super::marks::Origin;
 use super::report::{AttachReport, End, Family};
 use crate::units::{self, Count};
 
@@ -128,16 +128,21 @@ pub fn sought(report: &AttachReport, show: impl Fn(&str) -> String) -> String {
             watching.cookies.join(", ")
         ));
     }
-    for folder in &watching.data_folders {
-        let why = match folder.origin {
-            Origin::Given => "given",
-            Origin::Variable => "named by its environment",
-            Origin::Written => "it writes there",
-        };
-        by.push(format!(
-            "files and working folders below {} ({why})",
-            show(&folder.path)
-        ));
+    let folders: Vec<String> = watching
+        .data_folders
+        .iter()
+        .map(|folder| {
+            let why = match folder.origin {
+                Origin::Given => "given",
+                Origin::Variable => "named by its environment",
+                Origin::Written => "it writes there",
+            };
+            format!("{} ({why})", show(&folder.path))
+        })
+        .collect();
+    if !folders.is_empty() {
+        let folders = folders.join(", ");
+        by.push(format!("files and working folders below {folders}"));
     }
     if watching.data_folders.is_empty() {
         by.push("no data folder (none found; --data names one)".to_owned());

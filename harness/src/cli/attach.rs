@@ -133,9 +133,10 @@ impl View {
         match &mut self.drawing {
             Drawing::Screen(bar) => {
                 // Asked each time, since a window changes its size.
-                let width = Table::new().width().map_or(80, usize::from);
+                let width = Table::new()
+                    .width()
+                    .map_or(80, |width| usize::from(width).saturating_sub(1));
                 bar.set_message(live::lines(watch, name, self.of_ms, width).join("\n"));
-                bar.tick();
             }
             Drawing::Lines { clock, due } => {
                 if clock.now() >= *due {

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use leak_harness::attach::family::{Evidence, Relation};
+use leak_harness::attach::evidence::{Evidence, Relation};
 use leak_harness::attach::growth::Trend;
 use leak_harness::attach::report::{AttachReport, End, Line};
 use leak_harness::platform::{Watched, stat_of};
