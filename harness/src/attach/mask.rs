@@ -22,7 +22,7 @@ const ADDRESS: &str = "<address>";
 const SCHEMES: [&str; 4] = ["bearer", "basic", "digest", "negotiate"];
 
 /// Short options that carry a password, by the program.
-const SHORT_OPTIONS: [(&str, &str); 9] = [
+const SHORT_OPTIONS: [(&str, &str); 12] = [
     ("sshpass", "-p"),
     ("mysql", "-p"),
     ("mysqldump", "-p"),
@@ -31,6 +31,9 @@ const SHORT_OPTIONS: [(&str, &str); 9] = [
     ("redis-cli", "-a"),
     ("curl", "-u"),
     ("curl", "-U"),
+    ("curl", "-b"),
+    ("http", "-a"),
+    ("https", "-a"),
     ("ldapsearch", "-w"),
 ];
 /// Long options whose value is a user's name and a password.
@@ -71,13 +74,16 @@ impl Mask {
 
     /// One argument of a command line, which did not follow an option that announces a secret.
     fn argument(&self, argument: &str) -> String {
-        // The whole rest is the value, blanks and quotes included: nothing was taken apart by a shell any more.
+        // The whole rest is the value, blanks and quotes included: nothing is taken apart by a shell any more.
         if let Some(at) = argument.find(['=', ':']) {
-            let name = &argument[..at];
-            let value = &argument[at + 1..];
-            if is_name(name) && is_secret(name) && !value.starts_with("//") && !value.is_empty() {
+            let (name, value) = (&argument[..at], &argument[at + 1..]);
+            if announces(name) && !value.starts_with("//") && !value.is_empty() {
                 let gap = if value.starts_with(' ') { " " } else { "" };
-                return format!("{}{gap}{SECRET}", &argument[..=at]);
+                return self.people.hide(&argument[..=at]) + gap + SECRET;
+            }
+            // An option's value may be such a field in turn: `--header=Cookie: a=b; c=d`.
+            if argument.starts_with('-') && is_name(name) && !value.is_empty() {
+                return self.people.hide(&argument[..=at]) + &self.argument(value);
             }
         }
         self.text(argument)
@@ -85,8 +91,9 @@ impl Mask {
 
     /// Any text: a title that a process gave itself, a script behind `-c`, JSON in an option.
     pub fn text(&self, text: &str) -> String {
+        let text = without_credentials(text);
         let mut scan = Scan {
-            rest: text,
+            rest: &text,
             out: String::with_capacity(text.len()),
             opened: None,
         };
@@ -107,13 +114,13 @@ impl Mask {
 }
 
 /// Whether the argument after this one is a secret.
-fn announces_secret(program: &str, argument: &str) -> bool {
+pub fn announces_secret(program: &str, argument: &str) -> bool {
     let option = argument.starts_with('-') && is_name(argument) && is_secret(argument);
     option || USER_OPTIONS.contains(&argument) || SHORT_OPTIONS.contains(&(program, argument))
 }
 
-/// A short option that has its password in the same argument.
-fn short_option(program: &str, argument: &str) -> Option<&'static str> {
+/// A short option of this program that has its password in the same argument.
+pub fn short_option(program: &str, argument: &str) -> Option<&'static str> {
     SHORT_OPTIONS
         .iter()
         .find(|(of, option)| {
@@ -125,6 +132,15 @@ fn short_option(program: &str, argument: &str) -> Option<&'static str> {
 /// Whether the value of an option or a variable with this name is a secret.
 pub fn is_private(name: &str) -> bool {
     is_name(name) && is_secret(name)
+}
+
+/// Whether a field with this name is a secret; a short option may have the name glued to it: `-HCookie`.
+fn announces(name: &str) -> bool {
+    let glued = name
+        .strip_prefix('-')
+        .filter(|rest| !rest.starts_with('-'))
+        .and_then(|rest| rest.get(1..));
+    is_private(name) || glued.is_some_and(is_private)
 }
 
 /// The last part of a path.
@@ -207,14 +223,17 @@ impl<'a> Scan<'a> {
             }
         } else if is_name(word) && is_secret(word) {
             self.out += word;
-            if let Some(connector) = connector(self.rest) {
+            // A list of arguments written as data has an option's value in its next field.
+            let next = connector(self.rest)
+                .or_else(|| next_field(self.rest).filter(|_| word.starts_with('-')));
+            if let Some(length) = next {
                 if self
                     .opened
                     .is_some_and(|opened| self.rest.starts_with(opened))
                 {
                     self.opened = None;
                 }
-                self.keep(connector);
+                self.keep(length);
                 self.value();
             } else if word.starts_with('-') && self.blanks() {
                 self.value();
@@ -304,6 +323,50 @@ fn connector(rest: &str) -> Option<usize> {
     Some(rest.len() - behind.trim_start().len())
 }
 
+/// What stands between an option and its value in a list: `", "`. The value's own quotation mark is not part of it.
+fn next_field(rest: &str) -> Option<usize> {
+    let trimmed = rest.trim_start_matches('\\');
+    let behind = trimmed.strip_prefix(is_quote)?.trim_start();
+    let behind = behind.strip_prefix(',')?.trim_start();
+    Some(rest.len() - behind.len())
+}
+
+/// The text without what stands before the host in addresses: a user and a password, whatever characters they hold.
+fn without_credentials(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (head, tail) = rest.split_at(at + 3);
+        out += head;
+        let end = tail
+            .find(|c: char| c.is_whitespace() || c.is_control() || "\"'`<>\\".contains(c))
+            .unwrap_or(tail.len());
+        let address = &tail[..end];
+        let host_end = address.find('/').unwrap_or(address.len());
+        let credentials = match address[..host_end].rfind('@') {
+            Some(at) => Some(at),
+            // A slash within the password: what follows the colon is no port then.
+            None => address
+                .find(':')
+                .filter(|colon| *colon < host_end)
+                .and_then(|colon| {
+                    let is_port = address[colon + 1..host_end]
+                        .bytes()
+                        .all(|b| b.is_ascii_digit());
+                    address.rfind('@').filter(|at| !is_port && *at > colon)
+                }),
+        };
+        rest = match credentials {
+            Some(at) => {
+                out += SECRET;
+                &tail[at..]
+            }
+            None => tail,
+        };
+    }
+    out + rest
+}
+
 /// Where, in one word, the value of a secret begins: `API_KEY=…`, `--env=API_KEY=…`, `token:…`. At the word's end if it follows later.
 fn secret_within(word: &str) -> Option<usize> {
     let mut begin = 0;
@@ -312,7 +375,7 @@ fn secret_within(word: &str) -> Option<usize> {
             '=' | ':' => {
                 let name = &word[begin..at];
                 let value = &word[at + 1..];
-                if is_name(name) && is_secret(name) && !value.starts_with("//") {
+                if announces(name) && !value.starts_with("//") {
                     return Some(at + 1);
                 }
                 begin = at + 1;
@@ -329,10 +392,6 @@ fn plain_word(word: &str) -> String {
     if let Some((scheme, rest)) = word.split_once("://") {
         let end = rest.find('/').unwrap_or(rest.len());
         let (host, path) = rest.split_at(end);
-        let host = match host.rsplit_once('@') {
-            Some((_, host)) => format!("{SECRET}@{host}"),
-            None => host.to_owned(),
-        };
         return format!("{scheme}://{host}{}", pieces(path));
     }
     // A user and a password before a host, without a scheme.

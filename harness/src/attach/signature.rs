@@ -2,7 +2,7 @@
 //!
 //! Two processes with one signature were started for the same purpose; 121 sessions of one daemon are one line.
 
-use super::mask::{Mask, file_name, is_private};
+use super::mask::{Mask, SECRET, announces_secret, file_name, is_private, short_option};
 
 /// Programs that run another one, whose name tells more.
 const INTERPRETERS: [&str; 13] = [
@@ -34,7 +34,12 @@ pub fn signature(arguments: &[String], name: &str, mask: &Mask) -> String {
     // A process that wrote a title over its arguments shows one text.
     if arguments.len() == 1 && first.contains(' ') {
         let words = first.split_whitespace().take(MOST_ARGUMENTS);
-        return mask.text(&words.map(value).collect::<Vec<_>>().join(" "));
+        return mask.text(
+            &words
+                .map(|word| value(word, mask))
+                .collect::<Vec<_>>()
+                .join(" "),
+        );
     }
     let program = file_name(first);
     let is_interpreter = INTERPRETERS.contains(&program.trim_start_matches('-'));
@@ -59,39 +64,44 @@ pub fn signature(arguments: &[String], name: &str, mask: &Mask) -> String {
                 } else {
                     file_name(word)
                 };
-                words.push(value(script));
+                words.push(value(script, mask));
                 break;
             }
         }
     }
     let mut secret_comes = false;
     for word in rest.take(MOST_ARGUMENTS) {
-        if word.starts_with('-') && !secret_comes {
-            words.push(option(word));
-        } else if secret_comes {
-            words.push("<secret>".to_owned());
+        if secret_comes && !word.starts_with("--") {
+            words.push(SECRET.to_owned());
+        } else if let Some(option) = short_option(program, word) {
+            words.push(format!("{option}{SECRET}"));
+        } else if word.starts_with('-') {
+            words.push(option(word, mask));
         } else {
-            words.push(value(word));
+            words.push(value(word, mask));
         }
-        secret_comes = word.starts_with('-') && !word.contains('=') && is_private(word);
+        secret_comes = announces_secret(program, word);
     }
     mask.text(&words.join(" "))
 }
 
 /// An option; its value, where it has one, by its kind.
-fn option(word: &str) -> String {
+fn option(word: &str, mask: &Mask) -> String {
     match word.split_once('=') {
-        Some((name, _)) if is_private(name) => format!("{}=<secret>", numbers_masked(name)),
-        Some((name, given)) => format!("{}={}", numbers_masked(name), value(given)),
-        None if word.len() > LONGEST_WORD => "<option>".to_owned(),
+        Some((name, _)) if is_private(name) => format!("{}={SECRET}", numbers_masked(name)),
+        Some((name, given)) => format!("{}={}", numbers_masked(name), value(given, mask)),
+        None if word.len() > LONGEST_WORD || mask.text(word) != word => "<option>".to_owned(),
         None => numbers_masked(word),
     }
 }
 
 /// A value: a short word stands for itself, anything else for its kind.
-fn value(word: &str) -> String {
+fn value(word: &str, mask: &Mask) -> String {
     let kind = if word.is_empty() {
         "\"\""
+    } else if mask.text(word).contains(SECRET) {
+        // Before numbers are masked: what is left of a secret then would not look like one.
+        SECRET
     } else if word.contains("://") {
         "<url>"
     } else if word.starts_with(['{', '[']) {

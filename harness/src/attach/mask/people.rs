@@ -80,7 +80,11 @@ impl People {
         let mut at = 0;
         while at < text.len() {
             let rest = &text[at..];
-            let before = out.chars().next_back();
+            // A slash that is written as its code parts words too.
+            let before = out
+                .chars()
+                .next_back()
+                .filter(|_| !out.ends_with("%2F") && !out.ends_with("%2f"));
             if let Some((length, shown)) =
                 self.home(rest, before).or_else(|| self.user(rest, before))
             {
@@ -207,6 +211,7 @@ mod tests {
             ),
             ("by Alice, alice@host", "by <user>, <user>@host"),
             ("malice alices", "malice alices"),
+            ("?dir=%2Fhome%2Falice%2Fx", "?dir=%2Fhome%2F<user>%2Fx"),
             ("root x", "root x"),
             ("größe /home/größe/x", "größe ~/x"),
         ] {

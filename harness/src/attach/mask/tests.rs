@@ -1,6 +1,7 @@
 //! Nasty command lines: nothing of what is private may be left of any.
 
 use super::*;
+use crate::attach::signature::signature;
 
 fn mask() -> Mask {
     Mask::new(People::new(
@@ -53,6 +54,10 @@ fn arguments_after_the_name_of_a_secret_are_masked() {
         ),
     ] {
         assert_eq!(command(arguments), expected, "{arguments:?}");
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        let kind = signature(&arguments, "x", &mask());
+        let is_announced = expected.contains(SECRET);
+        assert!(!is_announced || !kind.contains("hunter"), "{kind}");
     }
 }
 
@@ -238,5 +243,79 @@ fn no_text_makes_it_stumble() {
         let masked = mask().text(text);
         assert_eq!(masked.is_empty(), text.is_empty(), "{text:?}");
         let _ = command(&["x", text, text]);
+    }
+}
+
+/// Where a secret may stand. `§` is the secret, `·` a blank within an argument.
+const PLACES: [&str; 40] = [
+    "--token §",
+    "--token=§",
+    "--api-key §",
+    "-password §",
+    "API_KEY=§",
+    "MY_GITHUB_TOKEN=§",
+    "--env=API_KEY=§",
+    "--env API_KEY=§",
+    "-eAPI_KEY=§",
+    "--header=Cookie:·a=b;·c=§",
+    "-HCookie:·a=b;·c=§",
+    "--header=Authorization:·Bearer·§",
+    "-H Authorization:·Bearer·§",
+    "-H x-api-key:§",
+    "https://u:§@example.com/x",
+    "https://§@example.com/x",
+    "https://u:a;§@example.com/x",
+    "https://u:a/§@example.com/x",
+    "redis://:§@10.0.0.1:6379/0",
+    "--url=https://u:§@h/x",
+    "https://h/x?token=§",
+    "https://h/x?a=1&access_token=§&b=2",
+    "https://h/x#access_token=§",
+    "Server=h;Password=§;User=sa",
+    "/password:§",
+    r#"{"token":"§"}"#,
+    r#"{"token":·"§"}"#,
+    r#"{"env":{"API_KEY":"a·b·§","x":1}}"#,
+    r#"{"a":"{\"password\":\"§\"}"}"#,
+    r#"{"a":"{\\"password\\":\\"§\\"}"}"#,
+    r#"{"args":["--token","§"]}"#,
+    r#"{"args":["--token",·"a·§"]}"#,
+    r#"{"headers":{"Authorization":"Bearer·§"}}"#,
+    "password:·§",
+    "password·=·§",
+    "bearer·§",
+    "sk-ant-§1",
+    "ghp_§1",
+    "--cookie §",
+    "u:§@db.example.com",
+];
+
+#[test]
+fn no_secret_shows_wherever_it_stands_and_however_it_is_wrapped() {
+    const PLANTED: &str = "hunter2hunter2";
+    let script = |text: String| vec!["sh".to_owned(), "-c".to_owned(), text];
+    for place in PLACES {
+        let written = |text: &str| text.replace('§', PLANTED).replace('·', " ");
+        let mut bare = vec!["x".to_owned()];
+        bare.extend(place.split(' ').map(written));
+        let mut commands = vec![bare];
+        let text = written(place);
+        // A shell's word ends at a blank, and at the mark that opened it.
+        if !place.contains('·') {
+            commands.push(script(format!("run {text} x")));
+        }
+        for quote in ['"', '\''] {
+            if !place.contains(['"', '\'']) {
+                commands.push(script(format!("run {quote}{text}{quote} x")));
+            }
+        }
+        for arguments in commands {
+            let masked = mask().command(&arguments);
+            assert!(!masked.contains(PLANTED), "{arguments:?}\n{masked}");
+            assert!(masked.contains(SECRET), "{arguments:?}\n{masked}");
+            // A kind of command shows words, numbers in them masked.
+            let kind = signature(&arguments, "x", &mask());
+            assert!(!kind.contains("hunter"), "{arguments:?}\n{kind}");
+        }
     }
 }
