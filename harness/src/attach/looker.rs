@@ -145,14 +145,7 @@ impl Looker {
         let process = self.daemon.process();
         let stat = self.daemon.stat().ok().flatten();
         let Some(stat) = stat.filter(|stat| stat.state != ProcessState::Zombie) else {
-            let reused = self.rows.iter().any(|row| {
-                row.process.pid == process.pid && row.process.start_time != process.start_time
-            });
-            self.ended = Some(if reused {
-                End::PidReused
-            } else {
-                End::DaemonEnded
-            });
+            self.ended = Some(how_it_ended(process, &self.rows));
             return None;
         };
         let pss = (closeness >= Closeness::Memory)
@@ -196,4 +189,48 @@ fn pss_of(process: ProcessIdentity) -> Option<u64> {
     let pss = platform::pss_bytes(process.pid).ok().flatten()?;
     let still = platform::stat_of(process.pid).ok().flatten()?;
     (still.process == process).then_some(pss)
+}
+
+/// How a process that lives no more ended, as the table shows it: its pid may be somebody else's by now.
+fn how_it_ended(process: ProcessIdentity, rows: &[Stat]) -> End {
+    let is_reused = rows
+        .iter()
+        .any(|row| row.process.pid == process.pid && row.process.start_time != process.start_time);
+    if is_reused {
+        End::PidReused
+    } else {
+        End::DaemonEnded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pid_with_another_start_time_is_another_process() {
+        let own = platform::stat_of(std::process::id()).unwrap().unwrap();
+        let process = own.process;
+        let before = ProcessIdentity::new(process.pid, process.start_time - 1);
+        assert_eq!(how_it_ended(before, &[own]), End::PidReused);
+        assert_eq!(how_it_ended(process, &[own]), End::DaemonEnded);
+        assert_eq!(how_it_ended(before, &[]), End::DaemonEnded);
+    }
+
+    #[test]
+    fn ages_are_told_by_this_process() {
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut looker = Looker::attach(child.id(), &[]).unwrap();
+        let look = looker.look(Closeness::Memory).unwrap();
+        let age = look.daemon.unwrap().age_ms;
+        assert!(age < 60_000, "{age}");
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(!looker.is_alive());
+        assert_eq!(looker.look(Closeness::Table).unwrap().daemon, None);
+        assert_eq!(looker.ended(), Some(End::DaemonEnded));
+    }
 }

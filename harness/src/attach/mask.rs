@@ -205,7 +205,7 @@ impl<'a> Scan<'a> {
             if name < word.len() {
                 self.out += SECRET;
                 // The value may go on behind a separator: a header's, within its quotation marks.
-                self.to_the_closing_quote();
+                self.skip_quoted();
             } else {
                 self.blanks();
                 self.value();
@@ -275,7 +275,7 @@ impl<'a> Scan<'a> {
         let value = self.take(end).to_ascii_lowercase();
         self.out += SECRET;
         if SCHEMES.contains(&value.as_str()) || self.opened.is_some_and(|_| !self.is_data()) {
-            self.to_the_closing_quote();
+            self.skip_quoted();
             let blanks = self.rest.len() - self.rest.trim_start().len();
             if SCHEMES.contains(&value.as_str()) && blanks > 0 {
                 let rest = &self.rest[blanks..];
@@ -291,7 +291,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Within quotation marks, a header's value goes on to their end.
-    fn to_the_closing_quote(&mut self) {
+    fn skip_quoted(&mut self) {
         if let Some(opened) = self.opened
             && !self.is_data()
             && let Some(end) = self.rest.find(opened)

@@ -14,7 +14,7 @@ pub fn age(ms: u64) -> String {
 
 /// A time, without a fraction where it is long.
 pub fn time(ms: u64) -> String {
-    if ms >= 10_000 && ms < 60_000 {
+    if (10_000..60_000).contains(&ms) {
         format!("{} s", ms / 1_000)
     } else {
         units::span(Span::from_millis(ms))

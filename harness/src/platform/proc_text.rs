@@ -212,7 +212,7 @@ pub fn texts(bytes: &[u8]) -> Vec<String> {
 
 /// Whether a file was opened for writing, from its `fdinfo`, whose flags are octal (see open(2): the last two bits are the mode).
 pub fn is_written(fdinfo: &[u8]) -> bool {
-    keyed_number(fdinfo, "flags:").is_some_and(|octal| octal % 10 & 0o3 != 0)
+    keyed_number(fdinfo, "flags:").is_some_and(|octal| (octal % 10) & 0o3 != 0)
 }
 
 /// The nanoseconds that a task waited for a processor, from its `schedstat`.

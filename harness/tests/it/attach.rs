@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::BufRead;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -9,10 +10,11 @@ use std::process::{Child, Command, Stdio};
 use leak_harness::attach::evidence::{Evidence, Relation};
 use leak_harness::attach::growth::Trend;
 use leak_harness::attach::report::{AttachReport, End, Line};
-use leak_harness::platform::{Watched, stat_of};
+use leak_harness::platform::{Pids, Watched, stat_of};
 use leak_harness::process::ProcessState;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 
 use crate::support::{DEADLINE, Ground, Said, wait_for};
 
@@ -22,13 +24,13 @@ const MARK: &str = "INVOCATION_ID=5bd7c0ffee";
 const SECRET: &str = "hunter2hunter2";
 
 /// A daemon that is a small shell, then `cat`: it never waits for a child. All of its processes hold the pipe on which its stdin is, so
-/// that they end when the test does.
+/// that they end when the test does; one child ends earlier, when the test says so, since a shell would still take notice of it.
 const DAEMON: &str = r#"
     exec 4<&0
     talk="--input-format stream-json --output-format stream-json --verbose"
     "$1" $talk --resume 0f3a1b2c-aaaa-4bbb-8ccc-0123456789ab --mcp-config "{\"env\":{\"API_KEY\":\"$SECRET\"}}" <&4 &
     "$1" $talk --resume 99999999-aaaa-4bbb-8ccc-0123456789ab --mcp-config "{\"env\":{\"API_KEY\":\"$SECRET\"}}" <&4 &
-    "$1" --version >/dev/null &
+    "$1" $talk --model dies <"$2/death" &
     ( "$1" $talk --model marked <&4 & )
     ( env -u INVOCATION_ID "$1" $talk --model files <&4 3>"$2/held" & )
     ( env -u INVOCATION_ID "$1" $talk --model stranger <&4 & )
@@ -45,8 +47,11 @@ impl Daemon {
     fn start() -> Self {
         let ground = Ground::new();
         let fake = Path::new(env!("CARGO_BIN_EXE_leak-harness")).with_file_name("fake-claude");
-        fs::copy(fake, ground.path("claude")).expect("fake-claude is built: cargo build");
+        assert!(fake.exists(), "not built: cargo build -p fake-claude");
+        // A link and no copy: what was just written cannot be executed while a test that forks has it open.
+        symlink(fake, ground.path("claude")).expect("it can be written to");
         fs::create_dir(ground.path("data")).expect("it can be written to");
+        mkfifo(&ground.path("data/death"), Mode::S_IRWXU).expect("it can be written to");
         let mut command = Command::new("sh");
         let (name, value) = MARK.split_once('=').expect("it is an entry");
         command
@@ -61,14 +66,21 @@ impl Daemon {
             .env("TMPDIR", ground.path(""));
         let child = command.spawn().expect("there is a shell");
         let daemon = Self { ground, child };
+        let death = daemon.ground.path("data/death");
+        wait_for("the child that is to die", DEADLINE, || {
+            let stat = stat_of(daemon.child.id()).ok()??;
+            let mut options = File::options();
+            let options = options.write(true).custom_flags(libc::O_NONBLOCK);
+            // Nobody has it open before the child does.
+            (stat.name.as_bytes() == b"cat").then(|| options.open(&death).ok())?
+        });
         wait_for("the daemon's tree", DEADLINE, || {
             let living = daemon.ground.living();
             let claudes = living
                 .iter()
-                .filter(|process| process.executable.ends_with("claude"));
-            let is_cat = stat_of(daemon.child.id()).ok()??.name.as_bytes() == b"cat";
-            (is_cat && claudes.count() == 5 && daemon.ground.path("data/held").exists())
-                .then_some(())
+                .filter(|process| process.executable.ends_with("fake-claude"));
+            let is_whole = claudes.count() == 5 && has_a_zombie(daemon.child.id());
+            (is_whole && daemon.ground.path("data/held").exists()).then_some(())
         });
         daemon
     }
@@ -112,6 +124,16 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a child of this process is dead and was not waited for.
+fn has_a_zombie(parent: u32) -> bool {
+    let mut pids = Vec::new();
+    let mut table = Pids::open().expect("there is a process table");
+    table.read(&mut pids).expect("it can be read");
+    pids.into_iter()
+        .filter_map(|pid| stat_of(pid).ok().flatten())
+        .any(|stat| stat.ppid == parent && stat.state == ProcessState::Zombie)
 }
 
 fn report(said: &Said) -> AttachReport {

@@ -10,7 +10,7 @@ use super::Looker;
 use crate::attach::error::AttachError;
 use crate::attach::identity::{homes, packages, people};
 use crate::attach::marks::{Marks, cookies, data_folders};
-use crate::attach::mask::Mask;
+use crate::attach::mask::{Mask, file_name};
 use crate::attach::report::{Folder, Host, Watching};
 use crate::attach::watch::Facts;
 use crate::clock::Clock;
@@ -131,6 +131,11 @@ impl Looker {
         let name = stat.map(|stat| stat.name).unwrap_or_default();
         let name = String::from_utf8_lossy(name.as_bytes()).into_owned();
         let arguments = platform::arguments(process.pid).unwrap_or_default();
+        // Not every system tells short names.
+        let name = match name.as_str() {
+            "" => file_name(arguments.first().map_or("", String::as_str)).to_owned(),
+            _ => name,
+        };
         let executable = platform::executable(process.pid);
         let packages = packages(process.pid, &arguments, executable.as_deref());
         let show = |text: &str| self.mask.text(text);

@@ -37,6 +37,10 @@ impl Looker {
             .retain(|process, _| present.contains(process));
 
         for row in &rows {
+            // Whoever attaches to its own ancestor is not part of what is looked at.
+            if row.process == self.own.process {
+                continue;
+            }
             if let Some(evidence) = tree.get(&row.process.pid) {
                 self.learn(row, evidence.clone());
                 self.learn_kind(row.process, evidence);
@@ -55,6 +59,11 @@ impl Looker {
             .map(|row| (row.process.pid, row.name.as_bytes()))
             .collect();
         let own_line = ancestors(&rows, self.own.process.pid);
+        // Where no process can ask for orphans, all of them go to process 1.
+        let adopters = match platform::KEEPS_ORPHANS {
+            true => self.ancestors.clone(),
+            false => Vec::new(),
+        };
         for row in &rows {
             let pid = row.process.pid;
             let is_doubtful = self
@@ -69,9 +78,9 @@ impl Looker {
                 && !is_around
                 && !tree.contains_key(&pid)
                 && row.state != ProcessState::Zombie
-                && may_adopt(row.ppid, parent, &self.ancestors)
+                && may_adopt(row.ppid, parent, &adopters)
             {
-                let surely = surely_adopts(row.ppid, parent, &self.ancestors);
+                let surely = surely_adopts(row.ppid, parent, &adopters);
                 if let Some(evidence) = self.suspect(row, surely, closeness) {
                     self.learn(row, evidence);
                     self.strangers.remove(&row.process);
