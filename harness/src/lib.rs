@@ -33,6 +33,7 @@
 //! # }
 //! ```
 
+pub mod attach;
 pub mod batch;
 pub mod cli;
 pub mod clock;

@@ -52,6 +52,8 @@ pub enum Command {
     Gym(GymArguments),
     /// Searches the moments at which a fault makes a worker leak or lose work, and writes the smallest scenario that shows it
     Explore(ExploreArguments),
+    /// Watches a live daemon, without a scenario, and writes a block ready to paste into an issue
+    Attach(AttachArguments),
     /// Judges a recording again, with other thresholds if asked
     Judge(JudgeArguments),
     /// Renders the report of a recording again
@@ -329,6 +331,30 @@ fn witness() -> impl TypedValueParser<Value = Witness> {
     PossibleValuesParser::new(["reaper", "table", "portable", "control", "cookie"]).try_map(
         |name| -> Result<Witness, ValueError> { Witness::deserialize(name.into_deserializer()) },
     )
+}
+
+/// `attach`
+#[derive(Debug, Args)]
+pub struct AttachArguments {
+    /// The daemon's pid. It is only looked at: nothing is signalled, nothing is written to
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pub pid: u32,
+    /// How long to watch; Ctrl-C ends it early and still reports. Whether something grows can be said after three minutes
+    #[arg(long = "for", value_name = "TIME", default_value = "60s")]
+    pub time: Span,
+    /// The pause between two looks
+    #[arg(long, value_name = "TIME", default_value = "2s")]
+    pub every: Span,
+    /// Writes the data as JSON to stdout instead of the block
+    #[arg(long)]
+    pub json: bool,
+    /// A folder that receives both, attach.json and attach.md
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The daemon's data folder: whoever left its tree and has a file open there, or works there, belongs to it [default: where the
+    /// daemon writes]
+    #[arg(long, value_name = "DIR")]
+    pub data: Vec<PathBuf>,
 }
 
 /// `judge`

@@ -1,6 +1,7 @@
 //! The command line: what was typed, what it means, what is said. Only this module prints and chooses exit codes.
 
 mod args;
+mod attach;
 mod doctor;
 mod exit_code;
 mod explain;
@@ -51,6 +52,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Matrix(arguments) => matrix::matrix(&arguments, quiet),
         Command::Gym(arguments) => gym::gym(&arguments, quiet),
         Command::Explore(arguments) => explore::explore(&arguments, quiet),
+        Command::Attach(arguments) => attach::attach(&arguments, quiet),
         Command::Judge(arguments) => judge::judge(&arguments),
         Command::Report(arguments) => judge::report(&arguments),
         Command::Install(arguments) => install::install_all(&arguments, quiet),

@@ -3,6 +3,7 @@
 mod limits;
 mod socket_diag;
 mod stdin_holders;
+mod surroundings;
 mod watched;
 
 use std::fs::File;
@@ -18,6 +19,10 @@ use super::unless_gone;
 
 pub use limits::{allow_files, give_out_next, leave_files, may_give_out_pids};
 pub use stdin_holders::StdinHolderSearch;
+pub use surroundings::{
+    arguments, available_memory_bytes, environment, executable, open_files, owner_of,
+    start_time_units, working_folder,
+};
 pub use watched::{Endings, HostPids, Watched, stat_of};
 
 /// Whether orphans of the run come to the harness, so that nothing that descends from it can leave its sight.

@@ -9,8 +9,9 @@
 //! | [`dead_child`], [`reap`] | the children of this process that wait to be reaped |
 //! | [`command`], [`has_environment_entry`] | the command line and the environment of a process |
 //! | [`pss_bytes`], [`open_file_count`], [`open_pipe_count`] | memory and open files of a process |
+//! | [`owner_of`], [`arguments`], [`environment`], [`executable`], [`working_folder`], [`open_files`] | whose a process is, what it was started with, where it stands |
 //! | [`StdinHolderSearch`] | who holds the other end of a process's stdin |
-//! | [`memory_bytes`], [`page_size`], [`load_average`], [`processor_time`], [`scheduling_wait`] | the machine, and what it spends on the harness |
+//! | [`memory_bytes`], [`available_memory_bytes`], [`page_size`], [`start_time_units`], [`load_average`], [`processor_time`], [`scheduling_wait`] | the machine, and what it spends on the harness |
 //! | [`shared_memory_file`] | memory that many processes map and that exists once |
 //! | [`become_subreaper`], [`die_with_parent`] | ties between a process and its parent |
 //! | [`give_out_next`], [`may_give_out_pids`] | the pid of the next process of this PID namespace |
@@ -33,6 +34,7 @@ pub mod unsupported;
 pub use unsupported::*;
 
 use std::io;
+use std::path::PathBuf;
 
 use crate::process::ProcessIdentity;
 
@@ -48,6 +50,26 @@ pub struct StdinHolders {
     pub holders: Vec<ProcessIdentity>,
     /// Whether the list is whole.
     pub known: bool,
+}
+
+/// Whose a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The user that it runs as (its real user id).
+    pub uid: u32,
+    /// The process that a thread belongs to; the pid itself for a process.
+    pub thread_group: u32,
+}
+
+/// A regular file that a process has open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Whether it was opened for writing.
+    pub is_written: bool,
+    /// Whether it is its stdin, stdout or stderr, which whoever started it chose.
+    pub is_standard_stream: bool,
 }
 
 /// Whether an error says that the process it speaks of is gone.

@@ -4,6 +4,7 @@
 //! Its start times are whole seconds: too coarse for an identity, enough to notice that one table misses what another shows.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sysinfo::{ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System};
@@ -24,6 +25,17 @@ pub struct PortableRow {
     pub state: ProcessState,
     /// Its resident set size in bytes; 0 unless memory was asked for.
     pub rss_bytes: u64,
+}
+
+/// Whose a process is and where it stands, as the library shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortablePlace {
+    /// The user that it runs as.
+    pub uid: Option<u32>,
+    /// The folder in which it works.
+    pub working_folder: Option<PathBuf>,
+    /// The file that it runs.
+    pub executable: Option<PathBuf>,
 }
 
 /// The library's table.
@@ -82,6 +94,31 @@ impl PortableTable {
         };
         Some((texts(process.cmd()), texts(process.environ())))
     }
+
+    /// The user, the working folder and the file of a process, each where the system lets it be read.
+    pub fn place(&mut self, pid: u32) -> Option<PortablePlace> {
+        let pid = sysinfo::Pid::from_u32(pid);
+        let kind = ProcessRefreshKind::nothing()
+            .without_tasks()
+            .with_user(sysinfo::UpdateKind::Always)
+            .with_cwd(sysinfo::UpdateKind::Always)
+            .with_exe(sysinfo::UpdateKind::Always);
+        self.system
+            .refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, kind);
+        let process = self.system.process(pid)?;
+        Some(PortablePlace {
+            uid: process.user_id().map(|uid| **uid),
+            working_folder: process.cwd().map(Path::to_owned),
+            executable: process.exe().map(Path::to_owned),
+        })
+    }
+}
+
+/// The memory in bytes that can be had without swapping. None where the system does not tell.
+pub fn available_memory_bytes() -> Option<u64> {
+    let mut system = System::new().ok()?;
+    system.refresh_memory();
+    Some(system.available_memory()).filter(|bytes| *bytes > 0)
 }
 
 /// The physical memory of the machine in bytes; 0 where it is not told.
@@ -177,5 +214,9 @@ mod tests {
         let (command, environment) = table.texts(own.pid).unwrap();
         assert!(command[0].contains("leak_harness"));
         assert!(environment.iter().any(|entry| entry.starts_with("PATH=")));
+        let place = table.place(own.pid).unwrap();
+        assert_eq!(place.uid, Some(nix::unistd::getuid().as_raw()));
+        assert_eq!(place.working_folder, std::env::current_dir().ok());
+        assert!(available_memory_bytes().unwrap() > 1 << 20);
     }
 }

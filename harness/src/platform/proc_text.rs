@@ -2,6 +2,7 @@
 //!
 //! None of them trusts its input: a name may hold spaces, parentheses and newlines, a file may be cut off.
 
+use super::Owner;
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
 
 /// How many characters of a command line are kept.
@@ -178,6 +179,40 @@ pub fn pss_bytes(smaps_rollup: &[u8]) -> Option<u64> {
 /// The whole memory of the machine in bytes, from `/proc/meminfo`.
 pub fn memory_bytes(meminfo: &[u8]) -> Option<u64> {
     keyed_number(meminfo, "MemTotal:").map(|kibibytes| kibibytes.max(0) as u64 * 1_024)
+}
+
+/// The memory in bytes that can be had without swapping, from `/proc/meminfo`. Kernels before 3.14 do not tell.
+pub fn available_memory_bytes(meminfo: &[u8]) -> Option<u64> {
+    keyed_number(meminfo, "MemAvailable:").map(|kibibytes| kibibytes.max(0) as u64 * 1_024)
+}
+
+/// Whose a process is, from its `status`.
+pub fn owner(status: &[u8]) -> Option<Owner> {
+    let number = |key| keyed_number(status, key).and_then(|number| u32::try_from(number).ok());
+    Some(Owner {
+        uid: number("Uid:")?,
+        thread_group: number("Tgid:")?,
+    })
+}
+
+/// The texts of `cmdline` or `environ`: each is ended by a zero, what is no UTF-8 is replaced, empty ones at the end are padding.
+pub fn texts(bytes: &[u8]) -> Vec<String> {
+    let end = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
+    if end == 0 {
+        return Vec::new();
+    }
+    bytes[..end]
+        .split(|byte| *byte == 0)
+        .map(|text| String::from_utf8_lossy(text).into_owned())
+        .collect()
+}
+
+/// Whether a file was opened for writing, from its `fdinfo`, whose flags are octal (see open(2): the last two bits are the mode).
+pub fn is_written(fdinfo: &[u8]) -> bool {
+    keyed_number(fdinfo, "flags:").is_some_and(|octal| (octal % 10) & 0o3 != 0)
 }
 
 /// The nanoseconds that a task waited for a processor, from its `schedstat`.
@@ -366,6 +401,39 @@ mod tests {
         assert!(has_entry(environ, b"LEAK_HARNESS_RUN=ab"));
         assert!(!has_entry(environ, b"LEAK_HARNESS_RUN=a"));
         assert!(!has_entry(environ, b"HARNESS_RUN=ab"));
+    }
+
+    #[test]
+    fn the_owner_is_the_real_user() {
+        let status = b"Name:\tclaude\nUmask:\t0022\nTgid:\t40\nPid:\t41\nUid:\t1000\t0\t0\t0\n";
+        let owner = owner(status).unwrap();
+        assert_eq!((owner.uid, owner.thread_group), (1_000, 40));
+        assert_eq!(super::owner(b"Name:\tclaude\n"), None);
+    }
+
+    #[test]
+    fn texts_are_ended_by_zeros() {
+        assert_eq!(
+            texts(b"claude\0--model\0\0x y\0"),
+            ["claude", "--model", "", "x y"]
+        );
+        assert_eq!(texts(b"cut o\xff"), ["cut o\u{fffd}"]);
+        assert!(texts(b"\0\0").is_empty());
+        assert!(texts(b"").is_empty());
+    }
+
+    #[test]
+    fn flags_tell_whether_a_file_is_written() {
+        for (flags, expected) in [("0100000", false), ("0100001", true), ("02102002", true)] {
+            let text = format!("pos:\t0\nflags:\t{flags}\nmnt_id:\t1\n");
+            assert_eq!(is_written(text.as_bytes()), expected, "{flags}");
+        }
+        assert!(!is_written(b""));
+        assert_eq!(
+            available_memory_bytes(b"MemTotal: 9 kB\nMemAvailable: 7 kB\n"),
+            Some(7_168)
+        );
+        assert_eq!(available_memory_bytes(b"MemTotal: 9 kB\n"), None);
     }
 
     #[test]

@@ -6,12 +6,14 @@
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::unistd::Pid;
 
-use super::portable::{PortableRow, PortableTable};
-use super::{Exit, ShortName, Stat, StdinHolders, unless_gone};
+pub use super::portable::available_memory_bytes;
+use super::portable::{PortablePlace, PortableRow, PortableTable};
+use super::{Exit, OpenFile, Owner, ShortName, Stat, StdinHolders, unless_gone};
 use crate::process::ProcessIdentity;
 
 /// Whether orphans of the run come to the harness.
@@ -223,6 +225,55 @@ pub fn has_environment_entry(pid: u32, entry: &[u8]) -> Option<bool> {
         .map(|environment| environment.iter().any(|held| held.as_bytes() == entry))
 }
 
+/// Whose a process is. A thread's id is no pid here. None when there is no such process, or when the system does not tell.
+pub fn owner_of(pid: u32) -> io::Result<Option<Owner>> {
+    Ok(place(pid).and_then(|place| place.uid).map(|uid| Owner {
+        uid,
+        thread_group: pid,
+    }))
+}
+
+/// The arguments of a process, its program first. None where they may not be read.
+pub fn arguments(pid: u32) -> Option<Vec<String>> {
+    with_table(|table| table.texts(pid))
+        .ok()
+        .flatten()
+        .map(|(arguments, _)| arguments)
+}
+
+/// The environment of a process, as `NAME=value`. None where it may not be read.
+pub fn environment(pid: u32) -> Option<Vec<String>> {
+    with_table(|table| table.texts(pid))
+        .ok()
+        .flatten()
+        .map(|(_, environment)| environment)
+        .filter(|environment| !environment.is_empty())
+}
+
+/// The folder in which a process works. None where that may not be read.
+pub fn working_folder(pid: u32) -> Option<PathBuf> {
+    place(pid).and_then(|place| place.working_folder)
+}
+
+/// The file that a process runs. None where that may not be read.
+pub fn executable(pid: u32) -> Option<PathBuf> {
+    place(pid).and_then(|place| place.executable)
+}
+
+fn place(pid: u32) -> Option<PortablePlace> {
+    with_table(|table| table.place(pid)).ok().flatten()
+}
+
+/// The system does not tell which files another process has open.
+pub fn open_files(_pid: u32) -> Option<Vec<OpenFile>> {
+    None
+}
+
+/// How many units of a process's start time make a second: here they are seconds.
+pub fn start_time_units() -> u64 {
+    1
+}
+
 /// The system does not tell a proportional set size.
 pub fn pss_bytes(_pid: u32) -> io::Result<Option<u64>> {
     Ok(None)
@@ -328,6 +379,17 @@ mod tests {
         assert!(watched.signal(0).unwrap());
         assert!(command(own, &stat.name).contains("leak_harness"));
         assert_eq!(has_environment_entry(own, b"NO_SUCH=entry"), Some(false));
+
+        let owner = owner_of(own).unwrap().unwrap();
+        assert_eq!(
+            (owner.uid, owner.thread_group),
+            (nix::unistd::getuid().as_raw(), own)
+        );
+        assert!(arguments(own).unwrap()[0].contains("leak_harness"));
+        assert!(environment(own).unwrap().len() > 1);
+        assert_eq!(working_folder(own), std::env::current_dir().ok());
+        assert_eq!(executable(own), std::env::current_exe().ok());
+        assert_eq!((open_files(own), start_time_units()), (None, 1));
 
         let other = ProcessIdentity::new(own, stat.process.start_time + 1);
         assert!(Watched::open_identity(other).unwrap().is_none());

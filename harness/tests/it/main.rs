@@ -1,5 +1,8 @@
 //! The program as its users meet it, one module for each part.
 
+// Looks for processes in /proc.
+#[cfg(target_os = "linux")]
+mod attach;
 mod cli;
 // Looks for processes in /proc.
 #[cfg(target_os = "linux")]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the harness with the modules of ours that it may use, and why no others.
-const MAY_USE: [(&str, &[&str], &str); 24] = [
+const MAY_USE: [(&str, &[&str], &str); 25] = [
     ("units", &[], "units stand at the bottom"),
     ("process", &[], "an identity knows nothing but itself"),
     (
@@ -99,6 +99,11 @@ const MAY_USE: [(&str, &[&str], &str); 24] = [
         "a program of its own, which holds whom it signals as the harness does",
     ),
     (
+        "attach",
+        &["clock", "platform", "process", "report::escape", "units"],
+        "it looks at a daemon of somebody else's: no scenario, no worker, no judge",
+    ),
+    (
         "run",
         &[
             "clock",
@@ -176,6 +181,7 @@ const MAY_USE: [(&str, &[&str], &str); 24] = [
     (
         "cli",
         &[
+            "attach",
             "batch",
             "clock",
             "explore",
