@@ -261,6 +261,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_marked_as_being_worked_on_counts_and_is_never_handed_out_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = PendingStore::open(folder.path(), &[Quirk::LeavesClaimed]).unwrap();
+        for text in ["one", "two", "three"] {
+            store.enqueue(7, 0, summary(text)).unwrap();
+        }
+        let first = store.claim(7).unwrap();
+        store.confirm(&first).unwrap();
+        store.claim(7).unwrap();
+
+        let mut again = PendingStore::open(folder.path(), &[Quirk::LeavesClaimed]).unwrap();
+        assert_eq!((again.waiting(7), again.count(7)), (1, 2));
+        let listed: Vec<_> = again.all_waiting().map(|item| item.id).collect();
+        assert_eq!(listed, [2, 3]);
+        assert_eq!(again.claim(7).unwrap().id, 3);
+        assert_eq!(again.claim(7), None);
+        assert_eq!(again.sessions(), [7]);
+    }
+
+    #[test]
     fn what_is_thrown_away_never_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         let mut store = PendingStore::open(folder.path(), &[]).unwrap();
