@@ -146,7 +146,7 @@ mod tests {
     fn descendants_are_those_whose_parents_lead_here() {
         let (mut child, watched) = child();
         assert!(descends(&watched));
-        let found = descendants();
+        let found = below(own_children());
         assert!(
             found
                 .iter()
