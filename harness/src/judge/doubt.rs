@@ -25,6 +25,8 @@ pub enum Unsure {
     EndUnseen,
     /// No session is known to which it could be held.
     NoSession,
+    /// It stayed, nobody saw which part it plays, and one that is meant to live is declared by its part.
+    RoleUnknown,
 }
 
 impl Unsure {
@@ -43,6 +45,9 @@ impl Unsure {
             }
             Self::EndUnseen => "the control socket had failed, so nobody saw how it ended",
             Self::NoSession => "no session is known to which it could be held",
+            Self::RoleUnknown => {
+                "it may be one of those that are meant to live, which are declared by a role that nobody saw"
+            }
         }
     }
 
@@ -56,6 +61,9 @@ impl Unsure {
             Self::SessionUnknown => "`[load] concurrency = 1`",
             Self::EndUnseen => "another run",
             Self::NoSession => "a scenario",
+            Self::RoleUnknown => {
+                "a `command` for each `[[expect.survivors]]`, or the control socket"
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use super::facts::Facts;
 use super::life::Life;
 use super::sessions::SessionKey;
 use super::work::Items;
-use crate::scenario::End;
+use crate::scenario::{End, Survivor};
 use crate::timeline::event::Source;
 use crate::units::RunTime;
 
@@ -53,6 +53,12 @@ impl Census {
     ) -> Decided {
         if let Some(broken) = life.broken {
             let survivor = facts.expectations.survivor(role, &life.command);
+            if survivor.is_none() && may_be_declared(facts, life) {
+                return Decided {
+                    fate: Fate::Undecided,
+                    ending: Ending::Unsure(Unsure::RoleUnknown),
+                };
+            }
             let fate = match broken.fate {
                 _ if survivor.is_some() => Fate::Survivor,
                 Fate::Reparented if self.is_owned_up_to(facts, life) => Fate::Readopted,
@@ -266,6 +272,14 @@ impl Census {
                 .any(|moment| moment <= at)
         })
     }
+}
+
+/// Whether a process, whose role nobody was there to tell, may be one that is declared by its role alone as meant to live.
+fn may_be_declared(facts: &Facts, life: &Life) -> bool {
+    let by_role = |survivor: &Survivor| survivor.role.is_some() && survivor.command.is_none();
+    life.role.is_none()
+        && !facts.watched_throughout(Source::Control)
+        && facts.expectations.survivors.iter().any(by_role)
 }
 
 /// Whether a process owed work that had been delivered to it. What it read besides, such as a prompt that is no work item, is not

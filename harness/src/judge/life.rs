@@ -256,12 +256,16 @@ impl Life {
     }
 
     /// The last moment before which it certainly lived. The table tells of a death only at its next tick, so a death that nobody else
-    /// saw may be one tick older.
+    /// saw may be one tick older, unless it spoke later than that, or the harness, having looked again, signalled it.
     pub fn lived_until(&self, tick: Span) -> RunTime {
         match (self.exited, self.zombie.or(self.departed())) {
             (Some(exited), Some(seen)) => exited.min(seen),
             (Some(exited), None) => exited,
-            (None, Some(seen)) => seen - tick,
+            (None, Some(seen)) => [self.last_word, self.harness_signal]
+                .into_iter()
+                .flatten()
+                .fold(seen - tick, RunTime::max)
+                .min(seen),
             (None, None) => RunTime::NEVER,
         }
     }

@@ -380,6 +380,27 @@ mod tests {
     }
 
     #[test]
+    fn without_the_control_socket_nobody_knows_who_is_meant_to_live() {
+        let unheard = "0s run only=reaper,table,portable,cookie; 0s worker 5; 0.1s..8s tick; 1s open s1; 1s seen 10 parent 5
+            2s end s1 complete";
+        let survivor = |command: Option<&str>| Survivor {
+            role: Some(Role::Grandchild),
+            command: command.map(str::to_owned),
+            reason: "shared".to_owned(),
+        };
+        for (command, expected) in [
+            (None, "inconclusive undecided=1"),
+            (Some("--daemon"), "fail retained=1"),
+        ] {
+            check_with(
+                &format!("{unheard}\n{END}"),
+                |expectations| expectations.survivors = vec![survivor(command)],
+                expected,
+            );
+        }
+    }
+
+    #[test]
     fn a_grace_that_the_run_did_not_wait_for_decides_nothing() {
         let early = "2.2s load; 2.2s drained quiet; 2.3s stop; 2.4s bye 10 signal; 2.4s exited 10; 2.4s gone 10
             2.5s worker-exit 5; 4s residue; 4s over";

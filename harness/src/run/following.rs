@@ -82,7 +82,7 @@ impl Followed {
                 event.at + self.grace
             }
             // A death before the first end of a session is covered by the grace of that.
-            EventKind::ProcessExited { .. } => event.at + self.grace,
+            EventKind::ProcessExited { .. } | EventKind::Sampled { .. } => event.at + self.grace,
             _ => RunTime::START,
         };
         self.rest.see(event, grace_ends);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fake_claude::control::Say;
 use fake_claude::quantity::Span;
 
-use crate::process::ProcessIdentity;
+use crate::process::{ProcessIdentity, ProcessState};
 use crate::timeline::event::{Event, EventKind, Source};
 use crate::units::RunTime;
 
@@ -32,6 +32,14 @@ impl Rest {
         match &event.event {
             EventKind::ProcessExited { process, .. } => {
                 self.zombies.insert(*process, grace_ends);
+            }
+            // Without the reaper only the table tells of the dead.
+            EventKind::Sampled { changed, .. } => {
+                for row in changed {
+                    if row.state == ProcessState::Zombie {
+                        self.zombies.entry(row.process).or_insert(grace_ends);
+                    }
+                }
             }
             EventKind::ProcessGone { process } => {
                 self.zombies.remove(process);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::shared::Shared;
-use super::{Witnesses, roll::Roll};
+use super::{Witnesses, reaper, roll::Roll};
 use crate::platform;
 use crate::timeline::event::Source;
 
@@ -29,6 +29,11 @@ impl Witnesses {
         self.shared.roll.borrow_mut().reuses_pids = true;
         let task = tokio::task::spawn_local(give_out_again(Rc::downgrade(&self.shared)));
         self.tasks.borrow_mut().push(task);
+        if !self.shared.switches.reaper {
+            // That witness may be silent, but a pid is free the moment its process was waited for, and not a tick later.
+            let watching = reaper::watch_endings(&self.shared);
+            self.tasks.borrow_mut().push(watching);
+        }
         Ok(())
     }
 }

@@ -551,6 +551,12 @@ impl Roll {
                 self.freed_pid = Some(pid);
             }
             self.stir();
+            // What a witness that is switched off has seen go, the process table would miss at its next look.
+            let source = if self.switches.speaks(source) {
+                source
+            } else {
+                Source::Table
+            };
             self.learn(source, EventKind::ProcessGone { process });
         }
     }
