@@ -263,6 +263,15 @@ mod tests {
     }
 
     #[test]
+    fn a_daemon_that_was_seen_before_its_starter_spoke_of_it_belongs_to_it_too() {
+        let history = history(
+            "1s open s2; 1.5s seen 12 parent 1; 1.5s hello 12 grandchild parent 1; 1.6s did 10 leave pid 12
+            2.1s bye 10 eof; 2.1s exited 10; 2.2s gone 10; 5.9s end s2 complete",
+        );
+        assert_eq!(judge(&history).findings[0].sessions, ["s1"]);
+    }
+
+    #[test]
     fn a_wrapper_has_the_session_of_its_payload() {
         check(
             "0s run; 0s worker 5; 0.1s..8s tick; 1s open s1; 1s open s2; 1s seen 10 parent 5; 1s hello 10 primary
