@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use leak_harness::batch::default_at_once;
 use leak_harness::isolation;
 use leak_harness::scenario::{FaultKind, Scenario};
-use leak_harness::worker::{Cache, WorkerSpec};
+use leak_harness::worker::{Adapter, Cache, WorkerSpec};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -44,6 +44,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         } else if path
             .extension()
             .is_some_and(|extension| extension == "toml")
+            // An adapter may lie beside the scenarios that use it.
+            && !fs::read_to_string(&path).is_ok_and(|text| Adapter::is_written_in(&text))
         {
             found.push(path);
         }

@@ -29,7 +29,7 @@ use crate::timeline::event::{Event, EventKind};
 use crate::units::RunTime;
 use crate::worker::Life;
 use crate::worker::adapter::Adapter;
-use crate::worker::http::Client;
+use crate::worker::client::Client;
 use crate::worker::template::Variables;
 
 /// The driver's own times are divided by this: what a client waits for takes seconds otherwise.
@@ -524,7 +524,7 @@ fn work_is_at_rest_when_nothing_happens_nothing_is_owed_and_the_queue_is_empty()
             emitter,
             ..
         } = setup(Mood::Good, &format!("{ONE}\"abandon\"")).await;
-        let mut client = Client::new(driver.address);
+        let mut client = Client::new(driver.endpoint.clone());
         let looks = RefCell::new(0);
         let owed = || {
             *looks.borrow_mut() += 1;
