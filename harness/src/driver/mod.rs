@@ -13,7 +13,7 @@ mod session;
 #[cfg(test)]
 mod step_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::cell::Cell;
 use std::panic::resume_unwind;

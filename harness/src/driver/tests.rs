@@ -198,7 +198,7 @@ fn setup_at(address: SocketAddr, server: Server, load: &str, adapter: &str) -> S
 }
 
 /// Runs a test body on a single-threaded runtime with local tasks, as the inner process does.
-pub(super) fn run<T>(body: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(body: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
