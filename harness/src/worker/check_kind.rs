@@ -54,7 +54,7 @@ fn check_http(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> {
     for (key, request) in requests(adapter) {
         if let Some(ask) = &request.ask {
             return wrong(
-                ask,
+                &quoted(ask),
                 format!("`ask = \"{ask}\"` is for the kind `stdio`"),
                 "a request of the kind `http` has `method` and `path`",
             );
@@ -78,7 +78,7 @@ fn check_http(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> {
         .next()
     {
         return wrong(
-            ask,
+            &quoted(ask),
             format!("`ask = \"{ask}\"` is for the kind `stdio`"),
             "a worker of the kind `http` is asked by `path`",
         );
@@ -128,14 +128,21 @@ fn check_stdio(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> 
                 "a request of the kind `stdio` has `ask`",
             );
         }
-        if request.method.is_some() || request.ask.as_ref().is_none_or(String::is_empty) {
+        if request.method.is_some() {
             return wrong(
-                &heading(source, key),
-                format!("a request of `{key}` has no `ask`, or has a `method`"),
-                "a request of the kind `stdio` has `ask` alone, such as ask = \"prompt\"",
+                "method",
+                format!("a request of `{key}` has a `method`, which is for the kind `http`"),
+                "leave it out",
             );
         }
         let ask = request.ask.as_deref().unwrap_or_default();
+        if ask.is_empty() {
+            return wrong(
+                &heading(source, key),
+                format!("a request of `{key}` has no `ask`"),
+                "a request of the kind `stdio` says what it asks for, such as ask = \"prompt\"",
+            );
+        }
         match &request.body {
             None => {}
             Some(Body::Object(entries)) => {
@@ -144,7 +151,7 @@ fn check_stdio(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> 
                     .find(|(name, _)| OWN_KEYS.contains(&name.as_str()))
                 {
                     return wrong(
-                        ask,
+                        &quoted(ask),
                         format!(
                             "the body of `{ask}` has the key `{own}`, which the harness writes"
                         ),
@@ -154,7 +161,7 @@ fn check_stdio(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> 
             }
             Some(_) => {
                 return wrong(
-                    ask,
+                    &quoted(ask),
                     format!("the body of `{ask}` is no table"),
                     "its keys stand in the line beside `id` and `ask`: body = { session = \"{session}\" }",
                 );
@@ -200,6 +207,11 @@ fn requests(adapter: &Adapter) -> impl Iterator<Item = (&'static str, &Request)>
     ]
     .into_iter()
     .flat_map(|(key, requests)| requests.iter().map(move |request| (key, request)))
+}
+
+/// A text as a file writes it, so that it is not taken for a part of something else.
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
 }
 
 /// How the heading of a request is written in this file.

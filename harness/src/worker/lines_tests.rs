@@ -58,7 +58,10 @@ fn answers_find_who_asked_in_any_order() {
         let (first, second) = tokio::join!(setup.ask("one"), setup.ask("two"));
         let (first, second) = (first.unwrap(), second.unwrap());
         assert_eq!((first.status, second.status), (200, 409));
-        assert_eq!(first.json()["got"], r#"{"ask":"one","id":1}"#.len().to_string());
+        assert_eq!(
+            first.json()["got"],
+            r#"{"ask":"one","id":1}"#.len().to_string()
+        );
         assert!(second.text(200).contains("full"));
     });
 }

@@ -62,7 +62,10 @@ fn errors_of_adapters_point_and_help() {
         ("path = \"/ready\"", ""),
         ("path = \"/observe\"", ""),
         ("path = \"/observe\"", "ask = \"observe\""),
-        ("path = \"/observe\"", "path = \"/observe\"\nask = \"observe\""),
+        (
+            "path = \"/observe\"",
+            "path = \"/observe\"\nask = \"observe\"",
+        ),
         ("signal = \"SIGTERM\"", "closes_stdin = true"),
         (
             "[stop]",
@@ -159,7 +162,10 @@ fn errors_of_adapters_that_speak_by_lines_point_and_help() {
             "[queue]\npath = \"/left\"\nat = \"/left\"\n\n[stop]",
         ),
         ("closes_stdin = true", ""),
-        ("closes_stdin = true", "closes_stdin = true\nsignal = \"SIGTERM\""),
+        (
+            "closes_stdin = true",
+            "closes_stdin = true\nsignal = \"SIGTERM\"",
+        ),
     ];
     let mut text = String::new();
     for (from, to) in changes {
@@ -175,7 +181,9 @@ fn errors_of_adapters_that_speak_by_lines_point_and_help() {
 fn an_adapter_is_told_from_a_scenario() {
     assert!(Adapter::is_written_in("kind = \"stdio\""));
     assert!(Adapter::is_written_in("name = \"a\"\nbased_on = \"model\""));
-    assert!(!Adapter::is_written_in("name = \"a\"\n[load]\nsessions = 1"));
+    assert!(!Adapter::is_written_in(
+        "name = \"a\"\n[load]\nsessions = 1"
+    ));
     assert!(!Adapter::is_written_in("kind = "));
 }
 
