@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
-use crate::behaviour::{Death, DeathSignal, Leave};
+use crate::behaviour::{Death, DeathSignal, Leave, Mistaken};
 use crate::control::{Role, Say, Why};
 use crate::os::{self, Kinship};
 use crate::output::Output;
@@ -37,11 +37,26 @@ const FILLING: &[u8; 4096] = &[b'.'; 4096];
 pub fn leave(process: &mut Process, leave: Leave) {
     let (kinship, word) = match leave {
         Leave::Group => (Kinship::Group, "group"),
+        Leave::OwnGroup => (Kinship::OwnGroup, "own-group"),
         Leave::Session => (Kinship::Session, "session"),
         Leave::Daemon => (Kinship::Daemon, "daemon"),
         Leave::Zombie => (Kinship::Group, "zombie"),
     };
     process.start(Role::Grandchild, kinship, format!("leave = {word}"));
+}
+
+/// Runs a tool that signals somebody by mistake, in a session of its own, as the real program runs its shells.
+pub fn run_tool(process: &mut Process, whom: Mistaken) {
+    let word = match whom {
+        Mistaken::Parent => "parent",
+        Mistaken::Siblings => "siblings",
+        Mistaken::Worker => "worker",
+    };
+    process.start(
+        Role::Grandchild,
+        Kinship::Session,
+        format!("tool_kills = {word}"),
+    );
 }
 
 /// Starts so many children at once.

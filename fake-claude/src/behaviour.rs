@@ -28,12 +28,17 @@ pub struct Behaviour {
     pub hang: Option<Hang>,
     /// How the program dies in the middle of a turn.
     pub die: Option<Death>,
-    /// The turn, counted from 1, at which `hang`, `die`, `garble`, `fail` or `silent` strikes.
+    /// The turn, counted from 1, at which `hang`, `die`, `garble`, `fail`, `silent` or `tool_kills` strikes.
     pub at_turn: u32,
     /// A child that the program leaves behind, started in its first turn.
     pub leave: Option<Leave>,
     /// The program is a wrapper: the real one is its child on the same stdin and stdout, and signals are not passed on.
     pub wrapper: bool,
+    /// With `wrapper`: the wrapper obeys a signal although the real program ignores it, as package runners do.
+    pub wrapper_obeys: bool,
+    /// A tool that the program runs at the start of turn `at_turn`, which sends SIGTERM to somebody by mistake and ends. Not to be
+    /// combined with `leave` or `storm`, whose children would do the same.
+    pub tool_kills: Option<Mistaken>,
     /// How many children the program starts at once in its first turn, each of which stays until it is ended.
     pub storm: u32,
     /// Private memory that each turn adds and keeps.
@@ -118,12 +123,26 @@ pub enum DeathSignal {
 pub enum Leave {
     /// It stays in the program's process group: whoever ends the group ends it.
     Group,
+    /// It leads a process group of its own, in the program's session: signals to the program's group miss it.
+    OwnGroup,
     /// It has a session of its own (`setsid`): group signals miss it.
     Session,
     /// It is a daemon by double fork: its parent is already gone.
     Daemon,
     /// It ends at once, and the program, which goes on, never waits for it.
     Zombie,
+}
+
+/// Whom a tool signals by mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mistaken {
+    /// The program that runs it, as `kill $PPID` does.
+    Parent,
+    /// Every other process of this program that the same caller has started, as `pkill -f` does, which spares the program that runs it.
+    Siblings,
+    /// The caller of the program that runs it.
+    Worker,
 }
 
 /// A broken line on stdout.
@@ -165,6 +184,8 @@ impl Default for Behaviour {
             at_turn: 1,
             leave: None,
             wrapper: false,
+            wrapper_obeys: false,
+            tool_kills: None,
             storm: 0,
             grow: None,
             flood: None,

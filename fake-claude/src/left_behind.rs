@@ -5,11 +5,15 @@ use crate::behaviour::Leave;
 use crate::control::{Role, Why};
 use crate::os::{self, Watch};
 use crate::process::{Process, note};
+use crate::tool;
 
 /// Stays until something ends it, unless it is there only to die and to be forgotten.
 pub fn stay(mut process: Process) -> ! {
     if process.role == Role::Grandchild && process.behaviour.leave == Some(Leave::Zombie) {
         process.exit(0, Why::Done, 0);
+    }
+    if let (Role::Grandchild, Some(whom)) = (process.role, process.behaviour.tool_kills) {
+        tool::run(process, whom);
     }
     let idle_end = process
         .idle

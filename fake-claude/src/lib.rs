@@ -40,7 +40,8 @@
 //!
 //! A worker starts a *primary*. As a wrapper it starts a *payload* on its own stdin, stdout and stderr, exits as that does, and keeps
 //! signals to itself. What `leave` and `storm` start are *grandchildren*: they hold no stdio of anybody, know the session, ignore
-//! SIGHUP, and stay; one of them is there to die and to be forgotten (`leave = "zombie"`). A *helper* is what `mcp serve` and `mcp list`
+//! SIGHUP, and stay; one of them is there to die and to be forgotten (`leave = "zombie"`), and what `tool_kills` starts is there to send a
+//! signal. A *helper* is what `mcp serve` and `mcp list`
 //! start: the former stays until it is ended, the latter ends at once. A *probe* asks for the version or for help: it says hello, waits a
 //! moment for an order that may let it hang, and goes on without one.
 
@@ -64,6 +65,7 @@ mod probe;
 mod process;
 mod session;
 mod surroundings;
+mod tool;
 mod wrapper;
 
 use std::env;

@@ -23,7 +23,8 @@ mod system;
 
 pub use libc::{SIGABRT, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGSEGV, SIGTERM};
 pub use system::{
-    Signals, called_path, map_populated, own_ballast, process_start_time, stdin_link,
+    Held, Signals, called_path, map_populated, own_ballast, process_start_time, processes,
+    stdin_link,
 };
 
 /// The signals that a fake wants to hear of.
@@ -382,6 +383,8 @@ pub enum Kinship {
     Heir,
     /// In the parent's process group, without its stdio.
     Group,
+    /// In a process group of its own, without the parent's stdio.
+    OwnGroup,
     /// In a session of its own, without the parent's stdio.
     Session,
     /// A daemon by double fork, without the parent's stdio.
@@ -408,6 +411,7 @@ pub fn spawn(
     }
     match kinship {
         Kinship::Heir | Kinship::Group => Ok(command.spawn()?.id()),
+        Kinship::OwnGroup => Ok(command.process_group(0).spawn()?.id()),
         Kinship::Session => {
             // SAFETY: setsid may be called between fork and exec, and touches no memory.
             unsafe { command.pre_exec(|| checked(libc::setsid()).map(drop)) };

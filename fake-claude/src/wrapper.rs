@@ -19,6 +19,9 @@ pub fn wrap(mut process: Process) -> ! {
         if watched[0].is_ready() {
             process.take_orders();
         }
+        if process.behaviour.wrapper_obeys {
+            process.behaviour.ignore.clear();
+        }
         while let Some(arrived) = process.signals.next() {
             if arrived.signal != os::SIGCHLD
                 && let Some(code) = process.heed(arrived, 0)

@@ -101,6 +101,65 @@ pub fn process_start_time() -> u64 {
         .unwrap_or(0)
 }
 
+/// The pids that there are.
+pub fn processes() -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// A process that is held open: a signal goes to it and to nobody who is given its pid later.
+#[derive(Debug)]
+pub struct Held {
+    fd: OwnedFd,
+    /// Its parent's pid.
+    pub parent: u32,
+    /// Whether its executable is this one.
+    pub is_of_this_program: bool,
+}
+
+impl Held {
+    /// Opens a process, and looks at it when it is held; none where it is gone.
+    pub fn open(pid: u32) -> Option<Self> {
+        // SAFETY: the call takes no pointer; the descriptor is new and owned by nobody else.
+        let fd = unsafe {
+            let fd = libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0);
+            if fd < 0 {
+                return None;
+            }
+            OwnedFd::from_raw_fd(fd as RawFd)
+        };
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let end = stat.iter().rposition(|byte| *byte == b')')?;
+        let parent = stat[end + 1..].split(|byte| *byte == b' ').nth(2)?;
+        let program = |pid: &str| fs::read_link(format!("/proc/{pid}/exe")).ok();
+        Some(Self {
+            fd,
+            parent: str::from_utf8(parent).ok()?.parse().ok()?,
+            is_of_this_program: program(&pid.to_string())
+                .is_some_and(|it| Some(it) == program("self")),
+        })
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        // SAFETY: no information about the signal is handed over; the descriptor is that of a process. One that is gone is no error here.
+        unsafe {
+            libc::syscall(
+                libc::SYS_pidfd_send_signal,
+                self.fd.as_raw_fd(),
+                libc::SIGTERM,
+                ptr::null::<libc::siginfo_t>(),
+                0,
+            );
+        }
+    }
+}
+
 /// What stdin is, such as `socket:[4711]`.
 pub fn stdin_link() -> String {
     fs::read_link("/proc/self/fd/0")

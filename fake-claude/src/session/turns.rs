@@ -87,6 +87,9 @@ impl Session {
         if self.turns == 1 {
             self.misbehave_once();
         }
+        if let (true, Some(whom)) = (strikes, self.process.behaviour.tool_kills) {
+            act::run_tool(&mut self.process, whom);
+        }
         if let Some(size) = self.process.behaviour.grow {
             act::grow(&mut self.process, size);
         }

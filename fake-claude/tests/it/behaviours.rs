@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 
-use fake_claude::behaviour::{Behaviour, Death, DeathSignal, Garble, Hang, Ignore, Leave, Reply};
+use fake_claude::behaviour::{
+    Behaviour, Death, DeathSignal, Garble, Hang, Ignore, Leave, Mistaken, Reply,
+};
 use fake_claude::control::{Role, Say, Why};
 use fake_claude::quantity::{Size, Span};
 use serde_json::{Value, json};
@@ -191,6 +193,7 @@ fn it_can_die_in_mid_turn() {
 fn what_it_leaves_behind_outlives_it() {
     for (leave, word) in [
         (Leave::Group, "group"),
+        (Leave::OwnGroup, "own-group"),
         (Leave::Session, "session"),
         (Leave::Daemon, "daemon"),
     ] {
@@ -250,6 +253,10 @@ fn check_kinship(leave: Leave, parent: u32, child: u32) {
         Leave::Group => assert_eq!(
             (its_parent, its_group, its_session),
             (parent, group, session)
+        ),
+        Leave::OwnGroup => assert_eq!(
+            (its_parent, its_group, its_session),
+            (parent, child, session)
         ),
         Leave::Session => assert_eq!((its_parent, its_group, its_session), (parent, child, child)),
         Leave::Zombie => unreachable!("it has ended"),
@@ -362,6 +369,73 @@ fn a_wrapper_leaves_signals_to_itself() {
     run.fake.close_stdin();
     assert_eq!(run.fake.rest(), [] as [Value; 0]);
     run.harness.expect_end(number);
+}
+
+#[test]
+fn a_wrapper_may_obey_what_its_payload_ignores() {
+    let mut run = run(Behaviour {
+        wrapper: true,
+        wrapper_obeys: true,
+        ignore: vec![Ignore::Eof, Ignore::Sigterm],
+        ..quick()
+    });
+    let payload = run.did("wrapper = true").expect("a pid");
+    let (number, _) = run.hello_of(Role::Payload, payload);
+    run.fake.tell(user("session-1", "one"));
+    run.fake.read_to("result/success");
+    signal_process(payload, libc::SIGTERM);
+    run.saw_ignored(libc::SIGTERM);
+    run.fake.signal(libc::SIGTERM);
+    assert_eq!(run.fake.exit_code(), 143);
+    assert!(is_in_process_table(payload));
+    signal_process(payload, libc::SIGKILL);
+    run.harness.expect_end(number);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_tool_ends_the_program_that_runs_it() {
+    let mut run = run(Behaviour {
+        tool_kills: Some(Mistaken::Parent),
+        turn: Span::from_secs(600),
+        ..quick()
+    });
+    run.fake.tell(user("session-1", "one"));
+    let tool = run.did("tool_kills = parent").expect("a pid");
+    let (number, session) = run.hello_of(Role::Grandchild, tool);
+    assert_eq!(session.as_deref(), Some("session-1"));
+    run.harness.expect("the tool's signal", |_, say| {
+        matches!(say, Say::SawSignal { signal: libc::SIGTERM, sender, .. } if *sender == tool)
+            .then_some(())
+    });
+    assert_eq!(run.fake.exit_code(), 143);
+    run.harness.expect_end(number);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_tool_ends_the_neighbours_and_spares_the_program_that_runs_it() {
+    let mut run = run(Behaviour {
+        tool_kills: Some(Mistaken::Siblings),
+        at_turn: 2,
+        ..quick()
+    });
+    let mut neighbour = Fake::start(&mut run.place.command(&STREAMING));
+    let stranger_place = Place::new();
+    let _stranger_harness = stranger_place.harness(quick());
+    let mut stranger = Fake::start(&mut stranger_place.command(&STREAMING));
+    for fake in [&mut run.fake, &mut neighbour, &mut stranger] {
+        fake.tell(user("session-1", "one"));
+        fake.read_to("result/success");
+    }
+    run.fake.tell(user("session-1", "two"));
+    run.fake.read_to("result/success");
+    assert_eq!(neighbour.exit_code(), 143);
+    // Another copy of the program is no neighbour, although it has the same parent.
+    for mut fake in [run.fake, stranger] {
+        fake.close_stdin();
+        assert_eq!(fake.exit_code(), 0);
+    }
 }
 
 #[test]

@@ -122,6 +122,10 @@ pub enum Relation {
     Replaced,
     /// The worker that started it is gone; a later one was started.
     WorkerGone,
+    /// A worker that was started beside the one that serves has started it.
+    SecondWorker,
+    /// It was started for a session of which it had been said that it is over.
+    AfterTheEnd,
 }
 
 /// Whether a process set itself apart from the one that started it.
@@ -133,6 +137,8 @@ pub enum Apart {
     DoubleFork,
     /// It moved into a process session of its own, where signals to the group miss it.
     OwnSession,
+    /// It leads a process group of its own in the session of its starter, where signals to that one's group miss it.
+    OwnGroup,
 }
 
 /// Who sent a signal.
@@ -148,6 +154,10 @@ pub enum Sender {
     Sibling,
     /// A process outside of the run, or the kernel.
     Outside,
+    /// A process that it had started itself.
+    Descendant,
+    /// A process that serves another session, or that such a one has started.
+    OtherSession,
     /// A process that the run does not know.
     Stranger,
     /// Nobody saw who.
@@ -254,11 +264,14 @@ impl fmt::Display for Lineage {
             Relation::StarterLives => "started by a process that still lives, ",
             Relation::Replaced => "replaced by a later claude of its session, ",
             Relation::WorkerGone => "left by a worker that is gone, ",
+            Relation::SecondWorker => "started by a second worker, ",
+            Relation::AfterTheEnd => "started after its session's end, ",
         })?;
         f.write_str(match self.apart {
             Apart::No => "",
             Apart::DoubleFork => "daemonized by a double fork, ",
             Apart::OwnSession => "in a process session of its own, ",
+            Apart::OwnGroup => "in a process group of its own, ",
         })
     }
 }
@@ -269,6 +282,8 @@ impl fmt::Display for Sender {
             Self::Worker => "the worker",
             Self::Harness => "the harness",
             Self::Starter => "the process that started it",
+            Self::Descendant => "a process that it started",
+            Self::OtherSession => "a process of another session",
             Self::Sibling => "another process of the run",
             Self::Outside => "outside of the run",
             Self::Stranger => "an unknown process",

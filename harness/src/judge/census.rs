@@ -275,6 +275,10 @@ impl Census {
             items.turn(id, *turn, *kind, markers);
         }
         facts.spoken(at);
+        let kin = match say {
+            Say::SawSignal { sender, .. } => self.kin(facts, id, *sender, at),
+            _ => None,
+        };
         let Some(life) = self.life(facts, id, at, seq) else {
             return;
         };
@@ -339,6 +343,7 @@ impl Census {
                 at,
                 signal: *signal,
                 sender: *sender,
+                kin,
                 ignored: *ignored,
             }),
             Say::Did { what, pid } => {

@@ -206,6 +206,8 @@ mod tests {
     use super::*;
     use crate::judge::Judgement;
     use crate::judge::check::{in_a_second, judge_events};
+    use crate::judge::finding::rule_name;
+    use crate::judge::rules::explain::explanation;
     use crate::scenario::Verdict;
     use crate::timeline::event::EventKind;
     use crate::timeline::notation::events;
@@ -292,6 +294,40 @@ mod tests {
         let mut findings = judgement.findings.iter();
         let finding = findings.find(|finding| finding.rule == rule && finding.blames)?;
         Some(&finding.cause)
+    }
+
+    /// The table of the documentation says the same.
+    #[test]
+    fn the_documentation_says_what_is_lost() {
+        let document = include_str!("../../../ARCHITECTURE.md");
+        for (name, witness) in [
+            ("control socket", Source::Control),
+            ("process table", Source::Table),
+            ("reaper", Source::Reaper),
+            ("portable table", Source::Portable),
+            ("cookie", Source::Cookie),
+        ] {
+            let start = format!("| {name} |");
+            let row = document.lines().find(|line| line.starts_with(&start));
+            let cells: Vec<&str> = row.expect(name).split('|').skip(2).take(3).collect();
+            for (cell, loss) in cells
+                .iter()
+                .zip([Loss::Lost, Loss::Partly, Loss::CauseUnknown])
+            {
+                let mut told: Vec<&str> = cell
+                    .split([',', ' ', '('])
+                    .filter(|word| explanation(word).is_some())
+                    .collect();
+                let mut lost: Vec<&str> = coverage(&[witness])
+                    .into_iter()
+                    .filter(|gap| gap.what == loss)
+                    .map(|gap| rule_name(gap.rule))
+                    .collect();
+                told.sort_unstable();
+                lost.sort_unstable();
+                assert_eq!(told, lost, "{name}: {loss:?}");
+            }
+        }
     }
 
     #[test]

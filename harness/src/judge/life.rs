@@ -22,8 +22,21 @@ pub(super) struct Heard {
     pub signal: i32,
     /// The sender's pid; 0 when it is outside.
     pub sender: u32,
+    /// Who that was, as far as it was one of the run's processes: later somebody else may have the pid, or nobody.
+    pub kin: Option<Kin>,
     /// Whether the process ignores it, as told.
     pub ignored: bool,
+}
+
+/// What a sender of a signal is to the process that hears it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kin {
+    /// It was started by that process.
+    Descendant,
+    /// It belongs to another session.
+    OtherSession,
+    /// It is some other process of the run.
+    Sibling,
 }
 
 /// The last words of a fake.
@@ -66,6 +79,8 @@ pub(super) struct StarterEnd {
     pub told: Option<RunTime>,
     /// The process session that it was in.
     pub sid: Option<u32>,
+    /// The process group that it was in.
+    pub pgid: Option<u32>,
 }
 
 /// One process.
@@ -193,6 +208,11 @@ impl Life {
         self.parents
             .get(place.saturating_sub(1))
             .map(|(_, ppid)| *ppid)
+    }
+
+    /// Its parents, in order.
+    pub fn parents(&self) -> impl Iterator<Item = u32> {
+        self.parents.iter().map(|(_, ppid)| *ppid)
     }
 
     /// The parent that was seen last.

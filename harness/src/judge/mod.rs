@@ -821,6 +821,8 @@ fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Finding
         let session = facts.sessions.get_mut(item.session);
         session.waits |= item.waits;
         session.queued |= item.queued;
+        session.never_given |= item.queued && item.unread;
+        session.given_before |= item.queued && item.left;
         let after = match session.ended {
             Some(ended) => format!(" (session ended by {})", ended.end),
             None => " (session not ended)".to_owned(),

@@ -10,8 +10,9 @@ use super::command::program;
 use super::ending::{Decided, Ending};
 use super::facts::Facts;
 use super::finding::{Found, ProcessLine};
-use super::life::{Broken, Heard, Life};
+use super::life::{Broken, Heard, Kin, Life};
 use super::sessions::SessionKey;
+use crate::scenario::End;
 use crate::timeline::event::Source;
 use crate::units::{self, RunTime};
 
@@ -290,8 +291,12 @@ impl Census {
             }
         } else if left_by_its_worker {
             Relation::WorkerGone
+        } else if self.was_started_by_a_second(facts, life) {
+            Relation::SecondWorker
         } else if role == Role::Primary && self.was_replaced(facts, life, broken) {
             Relation::Replaced
+        } else if role == Role::Primary && self.came_after_the_end(facts, life) {
+            Relation::AfterTheEnd
         } else if started {
             Relation::StarterLives
         } else {
@@ -301,6 +306,27 @@ impl Census {
             relation,
             apart: self.apart(life, role),
         }
+    }
+
+    /// Whether a worker that was started beside the one that serves has started it.
+    fn was_started_by_a_second(&self, facts: &Facts, life: &Life) -> bool {
+        life.parents()
+            .next()
+            .is_some_and(|ppid| facts.workers.is_pid_of_second(ppid, life.first))
+    }
+
+    /// Whether it was started only when somebody had said that its session is over. The last answer of an abandoned session says that
+    /// to nobody.
+    fn came_after_the_end(&self, facts: &Facts, life: &Life) -> bool {
+        let Some(session) = self.session_of(life).map(|key| facts.sessions.get(key)) else {
+            return false;
+        };
+        // The first claude of a short session may be seen only after its end, though it was started before.
+        session.ended.is_some_and(|ended| {
+            matches!(ended.end, End::Complete | End::Abort)
+                && life.first > ended.at
+                && session.started_between(RunTime::default(), ended.at)
+        })
     }
 
     /// Whether a later primary of its session was started before it was overdue.
@@ -319,14 +345,21 @@ impl Census {
         let (Role::Grandchild, Some(sid)) = (role, life.sid) else {
             return Apart::No;
         };
-        let starters = match life.starter.and_then(|starter| self.lives.get(&starter)) {
-            Some(starter) => starter.sid,
-            None => life.starter_end.and_then(|end| end.sid),
-        };
+        let (starters, starters_group) =
+            match life.starter.and_then(|starter| self.lives.get(&starter)) {
+                Some(starter) => (starter.sid, starter.pgid),
+                None => life
+                    .starter_end
+                    .map_or((None, None), |end| (end.sid, end.pgid)),
+            };
         if sid == life.id.pid {
             Apart::OwnSession
         } else if starters.is_some_and(|starters| starters != sid) {
             Apart::DoubleFork
+        } else if life.pgid == Some(life.id.pid)
+            && starters_group.is_some_and(|group| group != life.id.pid)
+        {
+            Apart::OwnGroup
         } else {
             Apart::No
         }
@@ -358,6 +391,12 @@ impl Census {
             Sender::Worker
         } else if starter == Some(heard.sender) {
             Sender::Starter
+        } else if let Some(kin) = heard.kin {
+            match kin {
+                Kin::Descendant => Sender::Descendant,
+                Kin::OtherSession => Sender::OtherSession,
+                Kin::Sibling => Sender::Sibling,
+            }
         } else if self.alive_with_pid(facts, heard.sender, heard.at).is_some() {
             Sender::Sibling
         } else if harness {

@@ -51,6 +51,12 @@ pub(super) struct Session {
     pub waits: bool,
     /// Whether work of it lies in the worker's queue to the end.
     pub queued: bool,
+    /// Whether a claude that serves it lived, with nothing in hand, when all had come to rest.
+    pub attended: bool,
+    /// Whether work that lies in the worker's queue had been given to a claude that ended.
+    pub given_before: bool,
+    /// Whether work that lies in the worker's queue was never given to any claude.
+    pub never_given: bool,
     /// Whether any process ever said that it serves it.
     pub served: bool,
     /// Primaries and payloads that were started for it.

@@ -381,6 +381,14 @@ fn history() -> impl Strategy<Value = Vec<Event>> {
     })
 }
 
+#[test]
+fn a_tick_is_late_by_a_whole_one() {
+    let ticks =
+        judge("0s run; 1s tick; 2s tick late 99ms; 3s tick late 100ms; 4s tick late 1s; 5s over")
+            .ticks;
+    assert_eq!((ticks.taken, ticks.late), (4, 2));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -77,6 +77,10 @@ pub(super) struct Settled<'a> {
     pub waits: bool,
     /// Whether it lies in the worker's queue.
     pub queued: bool,
+    /// Whether no claude ever read it.
+    pub unread: bool,
+    /// Whether the claude that read it last ended before it answered.
+    pub left: bool,
     /// Whether it speaks against the worker.
     pub blames: bool,
     pub cause: &'static str,
@@ -324,6 +328,8 @@ impl Items {
             gave_up: aborted && item.good == 0 && item.stored == 0,
             waits: item.waiting && bin == Some(Bin::Pending),
             queued: item.kept && bin == Some(Bin::Pending),
+            unread: item.given.is_none(),
+            left: matches!(item.given, Some((_, Course::Left))),
             blames: match bin {
                 Some(Bin::Refused) => !excused,
                 // Who hangs up in the middle of a request hears no answer.

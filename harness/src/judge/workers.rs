@@ -76,6 +76,13 @@ impl Workers {
         self.seconds.iter().any(|life| life.process == process)
     }
 
+    /// Whether a pid was that of a worker beside the one that serves, at a moment.
+    pub fn is_pid_of_second(&self, pid: u32, moment: RunTime) -> bool {
+        self.seconds
+            .iter()
+            .any(|life| life.process.pid == pid && life.lives_at(moment))
+    }
+
     /// The worker that was started last is ready.
     pub fn ready(&mut self, at: RunTime) {
         if let Some(last) = self.lives.last_mut() {

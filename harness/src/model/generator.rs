@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::cleanup::close::close;
 use super::cleanup::session_diff::PreExisting;
 use super::policy::{Cleanup, QueryEnd, Quirk};
-use super::quirks::{attendants, mistaken};
+use super::quirks::{attendants, mistaken, respawn};
 use super::sdk_agent::{Conversation, Ended};
 use super::service::WorkerService;
 use super::sessions::{ActiveSession, Opening};
@@ -151,6 +151,9 @@ async fn run_once(
                     service.timing.kill_after,
                 )
                 .await;
+        }
+        if settings.has(Quirk::RespawnsTheEnded) && session.ending().is_some() {
+            respawn::resume(&service.agent, session);
         }
     }
     if let Some(before) = before {

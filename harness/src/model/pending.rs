@@ -4,13 +4,14 @@
 //! it until the turn that answers it has ended, because a harness that looks for lost work needs a worker that loses none: the
 //! price is that an item whose child died between answer and result is answered twice.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::mem;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::json_lines::{JsonLines, StoreError};
+use super::policy::Quirk;
 
 /// Past this size the file is emptied as soon as nothing is pending.
 const COMPACT_ABOVE: u64 = 1 << 20;
@@ -45,6 +46,8 @@ pub(super) enum Work {
 #[serde(rename_all = "snake_case")]
 enum Line {
     Added(Item),
+    /// `leaves-claimed`: somebody works on it, and whoever reads this later takes that for true.
+    Claimed(u64),
     Done(u64),
 }
 
@@ -54,24 +57,31 @@ pub(super) struct PendingStore {
     file: JsonLines,
     next_id: u64,
     queues: BTreeMap<i64, Queue>,
+    writes_claims: bool,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<Item>,
     in_flight: usize,
+    /// Items that a daemon that is gone had claimed, and that count as in flight for ever.
+    claimed: Vec<Item>,
 }
 
 impl PendingStore {
     /// Opens the store of a data folder. What was in flight when the last daemon ended waits again.
-    pub(super) fn open(data: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(data: &Path, quirks: &[Quirk]) -> Result<Self, StoreError> {
         let mut items = BTreeMap::new();
+        let mut claimed = BTreeSet::new();
         let mut next_id = 1;
         let mut file = JsonLines::open(data.join("pending.jsonl"), |line| {
             match serde_json::from_slice(line).ok()? {
                 Line::Added(item) => {
                     next_id = next_id.max(item.id + 1);
                     items.insert(item.id, item);
+                }
+                Line::Claimed(id) => {
+                    claimed.insert(id);
                 }
                 Line::Done(id) => {
                     items.remove(&id);
@@ -84,16 +94,19 @@ impl PendingStore {
             file.clear()?;
         }
         for item in items.into_values() {
-            queues
-                .entry(item.session)
-                .or_default()
-                .waiting
-                .push_back(item);
+            let queue = queues.entry(item.session).or_default();
+            if claimed.contains(&item.id) {
+                queue.in_flight += 1;
+                queue.claimed.push(item);
+            } else {
+                queue.waiting.push_back(item);
+            }
         }
         Ok(Self {
             file,
             next_id,
             queues,
+            writes_claims: quirks.contains(&Quirk::LeavesClaimed),
         })
     }
 
@@ -127,6 +140,10 @@ impl PendingStore {
         let queue = self.queues.get_mut(&session)?;
         let item = queue.waiting.pop_front()?;
         queue.in_flight += 1;
+        if self.writes_claims {
+            // One that cannot be written down is handed out again after a restart, as it should be.
+            let _ = self.file.log(&Line::Claimed(item.id));
+        }
         Some(item)
     }
 
@@ -180,9 +197,10 @@ impl PendingStore {
             .map_or(0, |queue| queue.waiting.len())
     }
 
-    /// All items that wait to be delivered, session by session.
+    /// All items that wait to be delivered, session by session, and those that nobody will ever deliver.
     pub(super) fn all_waiting(&self) -> impl Iterator<Item = &Item> {
-        self.queues.values().flat_map(|queue| &queue.waiting)
+        let queues = self.queues.values();
+        queues.flat_map(|queue| queue.claimed.iter().chain(&queue.waiting))
     }
 
     /// How many items of a session are pending: waiting or in flight.
@@ -225,7 +243,7 @@ mod tests {
     #[test]
     fn what_was_in_flight_waits_again_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = PendingStore::open(folder.path()).unwrap();
+        let mut store = PendingStore::open(folder.path(), &[]).unwrap();
         for text in ["one", "two", "three"] {
             store.enqueue(7, 0, summary(text)).unwrap();
         }
@@ -234,7 +252,7 @@ mod tests {
         store.confirm(&first).unwrap();
         assert_eq!((store.waiting(7), store.count(7), store.total()), (1, 2, 2));
 
-        let mut again = PendingStore::open(folder.path()).unwrap();
+        let mut again = PendingStore::open(folder.path(), &[]).unwrap();
         assert_eq!(again.sessions(), [7]);
         assert_eq!(again.claim(7).unwrap().work, summary("two"));
         again.enqueue(7, 0, summary("four")).unwrap();
@@ -243,9 +261,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_marked_as_being_worked_on_counts_and_is_never_handed_out_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = PendingStore::open(folder.path(), &[Quirk::LeavesClaimed]).unwrap();
+        for text in ["one", "two", "three"] {
+            store.enqueue(7, 0, summary(text)).unwrap();
+        }
+        let first = store.claim(7).unwrap();
+        store.confirm(&first).unwrap();
+        store.claim(7).unwrap();
+
+        let mut again = PendingStore::open(folder.path(), &[Quirk::LeavesClaimed]).unwrap();
+        assert_eq!((again.waiting(7), again.count(7)), (1, 2));
+        let listed: Vec<_> = again.all_waiting().map(|item| item.id).collect();
+        assert_eq!(listed, [2, 3]);
+        assert_eq!(again.claim(7).unwrap().id, 3);
+        assert_eq!(again.claim(7), None);
+        assert_eq!(again.sessions(), [7]);
+    }
+
+    #[test]
     fn what_is_thrown_away_never_comes_back() {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = PendingStore::open(folder.path()).unwrap();
+        let mut store = PendingStore::open(folder.path(), &[]).unwrap();
         for text in ["one", "two", "three"] {
             store.enqueue(7, 0, summary(text)).unwrap();
         }
@@ -255,7 +293,7 @@ mod tests {
         assert_eq!((store.waiting(7), store.count(7)), (1, 2));
         assert_eq!(store.drop_waiting(8, |_| true).unwrap(), 0);
 
-        let again = PendingStore::open(folder.path()).unwrap();
+        let again = PendingStore::open(folder.path(), &[]).unwrap();
         let left: Vec<_> = again.all_waiting().map(|item| item.id).collect();
         assert_eq!(left, [1, 2]);
     }
@@ -263,7 +301,7 @@ mod tests {
     #[test]
     fn items_put_back_keep_their_order() {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = PendingStore::open(folder.path()).unwrap();
+        let mut store = PendingStore::open(folder.path(), &[]).unwrap();
         for text in ["one", "two", "three"] {
             store.enqueue(7, 0, summary(text)).unwrap();
         }

@@ -84,6 +84,14 @@ names! {
     TermOnly = "term-only",
     /// A child that has to go gets SIGINT alone.
     InterruptOnly = "interrupt-only",
+    /// Each child leads a process group, and the signal that ends it goes to its whole group; what is waited for is the child alone.
+    SignalsTheGroup = "signals-the-group",
+    /// At its shutdown the worker sends SIGTERM to all that its children have started, and does not look whether it obeys.
+    TermsTheTree = "terms-the-tree",
+    /// After each turn of a claude, SIGKILL goes to all that it has started.
+    KillsToolsAfterTurn = "kills-tools-after-turn",
+    /// A claude that was ended because its session is over is taken for one that crashed, and another one resumes the session.
+    RespawnsTheEnded = "respawns-the-ended",
     /// A sweep at intervals ends what has parent 1, and nothing else is ever ended.
     SweepsParentOne = "sweeps-parent-one",
     /// A sweep at intervals looks at every descendant and sends SIGTERM to those that the worker has not started itself.
@@ -126,6 +134,10 @@ names! {
     DeliversTwice = "delivers-twice",
     /// An item that was answered is taken off the queue only when its session is over.
     ConfirmsAtEnd = "confirms-at-end",
+    /// What hands items to a claude stops after the first one, without a word.
+    FeederDies = "feeder-dies",
+    /// What was in flight when the worker died stays marked as being worked on: it counts as pending, and is never handed out again.
+    LeavesClaimed = "leaves-claimed",
     /// Every answer is stored twice.
     StoresTwice = "stores-twice",
     /// What was in flight when a claude died or fell silent is taken as done, with a record that says so.

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -76,6 +77,9 @@ impl ProcessManager {
 
     /// Starts a child.
     pub(super) fn spawn(&self, command: &mut Command) -> io::Result<Arc<Child>> {
+        if self.ladder.by_group {
+            command.process_group(0);
+        }
         let process = command.spawn()?;
         let child = Arc::new(Child {
             pid: process.id(),
@@ -126,7 +130,12 @@ impl ProcessManager {
         let is_there = lock(&self.running)
             .get(&child.pid)
             .is_some_and(|running| std::ptr::eq(&*running.child, child));
-        if is_there {
+        if is_there && self.ladder.by_group {
+            // The group bears the number of its leader, which was not waited for: nobody else can have it.
+            if let Ok(group) = i32::try_from(child.pid) {
+                let _ = signal::killpg(Pid::from_raw(group), signal);
+            }
+        } else if is_there {
             send(child.pid, signal);
         }
     }

@@ -18,7 +18,7 @@ use super::policy::{Quirk, Stdio};
 use super::processes::{Child, ProcessManager};
 use super::prompts;
 use super::query::{Query, QueryError, QueryOptions, Step, query, unique_uuid};
-use super::quirks::{garbage, garbled, handing_over, in_flight, storing};
+use super::quirks::{garbage, garbled, handing_over, in_flight, storing, sweeps};
 use super::responses;
 use super::sessions::{ActiveSession, Opening, SessionManager};
 use super::slots::SlotPool;
@@ -177,32 +177,10 @@ impl SdkAgent {
         opening: &Opening,
         started: impl FnOnce(&Arc<Child>),
     ) -> (Ended, Option<Conversation>) {
-        let options = QueryOptions {
-            claude: &self.claude,
-            resume: opening.resume.as_deref(),
-            stdio: self.stdio,
-            inheritable: self.quirks.contains(&Quirk::InheritablePipes),
-        };
-        let query = match query(&self.processes, &options) {
-            Ok(query) => query,
+        let mut conversation = match self.begin(session, opening, started) {
+            Ok(conversation) => conversation,
             Err(error) => return (Ended::Failed(error.into()), None),
         };
-        started(query.child());
-        let mut conversation = Conversation {
-            query,
-            turns: VecDeque::new(),
-            unconfirmed: Vec::new(),
-            last_heard: Instant::now(),
-            last_said: Instant::now(),
-        };
-        let today = Moment::now().iso();
-        let text = prompts::opening(
-            &opening.user_prompt,
-            opening.prompt_number,
-            &opening.project,
-            today.split('T').next().unwrap_or_default(),
-        );
-        conversation.say(&text, session, None);
         let ended = match self.converse(session, opening, &mut conversation).await {
             Ok(ended) => ended,
             Err(AgentError::Query(QueryError::NotJson(cause)))
@@ -220,6 +198,39 @@ impl SdkAgent {
         (ended, Some(conversation))
     }
 
+    /// Starts a claude and says what every conversation begins with.
+    pub(super) fn begin(
+        &self,
+        session: &ActiveSession,
+        opening: &Opening,
+        started: impl FnOnce(&Arc<Child>),
+    ) -> Result<Conversation, QueryError> {
+        let options = QueryOptions {
+            claude: &self.claude,
+            resume: opening.resume.as_deref(),
+            stdio: self.stdio,
+            inheritable: self.quirks.contains(&Quirk::InheritablePipes),
+        };
+        let query = query(&self.processes, &options)?;
+        started(query.child());
+        let mut conversation = Conversation {
+            query,
+            turns: VecDeque::new(),
+            unconfirmed: Vec::new(),
+            last_heard: Instant::now(),
+            last_said: Instant::now(),
+        };
+        let today = Moment::now().iso();
+        let text = prompts::opening(
+            &opening.user_prompt,
+            opening.prompt_number,
+            &opening.project,
+            today.split('T').next().unwrap_or_default(),
+        );
+        conversation.say(&text, session, None);
+        Ok(conversation)
+    }
+
     /// The message generator and the loop over the answers in one: both end together, so no item can slip in between.
     async fn converse(
         &self,
@@ -228,6 +239,7 @@ impl SdkAgent {
         conversation: &mut Conversation,
     ) -> Result<Ended, AgentError> {
         let mut idle = self.idle_limit.map(IdleTimer::start);
+        let mut given = 0;
         loop {
             let changed = session.changed();
             tokio::pin!(changed);
@@ -242,6 +254,7 @@ impl SdkAgent {
             }
             while conversation.query.accepts()
                 && (conversation.turns.is_empty() || !handing_over::is_one_at_a_time(&self.quirks))
+                && !handing_over::has_stopped(&self.quirks, given)
             {
                 let Some(item) = self.sessions.claim(session) else {
                     break;
@@ -255,6 +268,7 @@ impl SdkAgent {
                     conversation.say(&text, session, None);
                 }
                 conversation.say(&text, session, Some(item));
+                given += 1;
                 if self.quirks.contains(&Quirk::WritesGarbage) {
                     conversation.query.send(garbled::LINE);
                 }
@@ -327,6 +341,9 @@ impl SdkAgent {
         match message.content {
             Content::Assistant(text) => self.store(session, &text)?,
             Content::Result { answered } => {
+                if self.quirks.contains(&Quirk::KillsToolsAfterTurn) {
+                    sweeps::kill_what_it_started(conversation.child());
+                }
                 let ended = conversation.ended_turns(&answered);
                 let items = ended.into_iter().filter_map(|turn| turn.item);
                 if self.quirks.contains(&Quirk::ConfirmsAtEnd) {

@@ -168,7 +168,7 @@ impl WorkerService {
     ) -> Result<Self, StoreError> {
         let timing = settings.timing();
         let memory = Arc::new(Mutex::new(Memory::open(&settings.data)?));
-        let pending = PendingStore::open(&settings.data)?;
+        let pending = PendingStore::open(&settings.data, &settings.quirks)?;
         let sessions = Arc::new(SessionManager::new(Arc::clone(&memory), pending));
         let slots = Arc::new(SlotPool::new(settings.slots, &settings.quirks));
         let agent = Arc::new(SdkAgent {

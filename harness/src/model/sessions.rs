@@ -320,6 +320,18 @@ impl ActiveSession {
         }
     }
 
+    /// How a claude would begin that goes on with what an earlier one knew, and that counts as no generator's.
+    pub(super) fn continuation(&self) -> Opening {
+        let state = lock(&self.state);
+        Opening {
+            project: Arc::clone(&state.project),
+            user_prompt: Arc::clone(&state.user_prompt),
+            prompt_number: state.last_prompt_number,
+            resume: state.memory_session_id.clone(),
+            aborts: state.aborts,
+        }
+    }
+
     /// Records that a generator takes no more items; its `finally` comes next.
     pub(super) fn iterator_closes(&self) {
         lock(&self.state).open_iterators -= 1;

@@ -10,11 +10,16 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, timeout_at};
 
+use super::policy::Quirk;
 use super::processes::{Child, ProcessManager};
+use super::quirks::sweeps;
 use super::service::WorkerService;
 
 /// Ends the children that shutdown finds. The server is closed already.
 pub(super) async fn end_children(service: &WorkerService) {
+    if service.settings.has(Quirk::TermsTheTree) {
+        sweeps::end_what_children_started(&service.processes);
+    }
     let children = service.processes.for_shutdown(service.settings.shutdown);
     if children.is_empty() {
         return;

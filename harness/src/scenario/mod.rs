@@ -151,7 +151,7 @@ pub struct RunSettings {
 pub enum Witness {
     /// PID 1 or subreaper, and pidfds: who ended, when, and how.
     Reaper,
-    /// The process table; the portable one stands in for it.
+    /// The process table.
     Table,
     /// The portable process table, which checks the other.
     Portable,

@@ -345,7 +345,7 @@ impl<'a> Words<'a> {
             process,
             ppid: self.number("parent").unwrap_or(5),
             host_pid: None,
-            pgid: process.pid,
+            pgid: self.number("pgid").unwrap_or(5),
             sid: self.number("sid").unwrap_or(5),
             command: command.unwrap_or("/run/bin/claude --verbose").to_owned(),
             role: self.after("role").map(named),

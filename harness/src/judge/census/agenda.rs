@@ -151,6 +151,7 @@ impl Census {
     ) {
         self.drain_looked = true;
         let mut behind = BTreeSet::new();
+        let mut idle = BTreeSet::new();
         let (mut at_work, mut primary_lived) = (false, false);
         for life in self.lives.values() {
             let alive = life.first <= at && life.died().is_none_or(|died| died > at);
@@ -167,12 +168,21 @@ impl Census {
                 && let Some(session) = self.session_of(life)
             {
                 behind.insert(session);
+            } else if role != Role::Grandchild
+                && life.serves_from.is_some()
+                && life.eof.is_none()
+                && let Some(session) = self.session_of(life)
+            {
+                idle.insert(session);
             }
         }
         // A worker that counts what it will never hand out lets no run come to rest by itself.
         let still = !at_work && !facts.spoke_on && at.since(facts.last_word) >= STILL;
         if quiet || still {
             facts.rest = Some(Rest { primary_lived });
+            for session in idle {
+                facts.sessions.get_mut(session).attended = true;
+            }
         }
         items.wait_behind(|session| behind.contains(&session));
         if quiet {

@@ -5,7 +5,7 @@ use fake_claude::control::Role;
 use super::Census;
 use crate::judge::command::looks_like_claude;
 use crate::judge::facts::Facts;
-use crate::judge::life::{Life, StarterEnd};
+use crate::judge::life::{Kin, Life, StarterEnd};
 use crate::judge::sessions::SessionKey;
 use crate::process::ProcessIdentity;
 use crate::units::RunTime;
@@ -137,6 +137,35 @@ impl Census {
         life.lives_at(moment, facts.tick()).then_some(life)
     }
 
+    /// What the process that has a pid at this moment of the recording is to one that hears its signal.
+    pub(super) fn kin(
+        &self,
+        facts: &Facts,
+        hearer: ProcessIdentity,
+        pid: u32,
+        at: RunTime,
+    ) -> Option<Kin> {
+        let sender = self.by_pid.get(&pid).and_then(|id| self.lives.get(id));
+        // It is heard a little after it was sent, and whoever sent it may have ended by then.
+        let sender = sender.filter(|life| life.died().is_none_or(|died| died + facts.hold() >= at));
+        // One that was started a moment ago may not have been seen yet.
+        let starter = match sender {
+            Some(sender) => sender.starter,
+            None => Some(*self.promised.get(&pid)?),
+        };
+        if starter == Some(hearer) {
+            return Some(Kin::Descendant);
+        }
+        let session = sender
+            .or_else(|| self.lives.get(&starter?))
+            .and_then(|life| self.session_of(life));
+        let own = self.session_of(self.lives.get(&hearer)?);
+        Some(match (session, own) {
+            (Some(session), Some(own)) if session != own => Kin::OtherSession,
+            _ => Kin::Sibling,
+        })
+    }
+
     /// When the process that started another one died, and when it was first told to end.
     pub fn starter_end(&self, life: &Life) -> Option<StarterEnd> {
         match self.lives.get(&life.starter?) {
@@ -144,6 +173,7 @@ impl Census {
                 died: starter.died(),
                 told: starter.told_to_end(),
                 sid: starter.sid,
+                pgid: starter.pgid,
             }),
             None => life.starter_end,
         }
@@ -159,6 +189,7 @@ impl Census {
             died: life.died(),
             told: life.told_to_end(),
             sid: life.sid,
+            pgid: life.pgid,
         };
         let children = life.children.clone();
         for child in children {

@@ -517,3 +517,137 @@ fn what_is_undecided_says_in_words_what_is_missing() {
     );
     assert!(judgement.reasons[0].contains("`[expect] grace`"));
 }
+
+#[test]
+fn a_sender_that_has_gone_meanwhile_is_named() {
+    let tool = |parent: u32, sender: u32| {
+        format!(
+            "1.4s seen 12 parent {parent} sid 12; 1.4s hello 12 grandchild parent {parent}; 1.5s signal 10 15 from {sender}; 1.5s bye 12 done; 1.5s exited 12; 1.5s gone 12; 1.5s bye 10 signal; 1.6s exited 10; 1.6s gone 10"
+        )
+    };
+    let second = "1s open s2; 1s seen 11 parent 5; 1s hello 11 primary; 1.1s serves 11 s2; 2s end s2 complete; 2.1s bye 11 eof; 2.1s exited 11; 2.1s gone 11";
+    for (history, who) in [
+        (
+            format!("{second}; {}", tool(11, 12)),
+            "a process of another session",
+        ),
+        (tool(10, 12), "a process that it started"),
+        // The starter says so before anybody has seen what it started.
+        (
+            format!(
+                "1.4s did 10 tool_kills pid 12; {}",
+                tool(10, 12)
+                    .replace("1.4s seen", "1.4s@1.55s seen")
+                    .replace("1.4s hello", "1.4s@1.55s hello")
+                    .replace("1.5s bye 12", "1.55s bye 12")
+                    .replace("1.5s exited 12", "1.55s exited 12")
+                    .replace("1.5s gone 12", "1.55s gone 12")
+            ),
+            "a process that it started",
+        ),
+        // It had ended a moment before its signal was heard; one that ended long before sent none.
+        (
+            tool(10, 12).replace("1.5s signal", "1.52s signal"),
+            "a process that it started",
+        ),
+        (
+            tool(10, 12)
+                .replace(
+                    "1.5s exited 12; 1.5s gone 12",
+                    "1.41s exited 12; 1.41s gone 12",
+                )
+                .replace("1.5s bye 12", "1.41s bye 12")
+                .replace("1.5s signal", "1.9s signal")
+                .replace("1.5s bye 10", "1.9s bye 10")
+                .replace("1.6s", "1.95s")
+                .replace("1.41s", "1.25s")
+                .replace("1.4s", "1.2s"),
+            "an unknown process",
+        ),
+        (tool(10, 13), "an unknown process"),
+    ] {
+        check_one(
+            &whole(&history),
+            "killed_early",
+            "primary",
+            &format!("ended by SIGTERM from {who} while its session was open"),
+        );
+    }
+}
+
+#[test]
+fn what_is_in_a_group_of_its_own_says_so() {
+    check_one(
+        &whole(
+            "1.2s seen 12 parent 10 pgid 12; 1.2s hello 12 grandchild parent 10; 2.1s bye 10 eof; 2.1s exited 10; 2.2s gone 10; 2.2s tick row 12 S 1 1MiB",
+        ),
+        "reparented",
+        "grandchild",
+        "the process that started it was ended and it was not, in a process group of its own, never signalled",
+    );
+}
+
+#[test]
+fn one_that_came_after_its_sessions_end_says_so() {
+    let again = "2.1s bye 10 eof; 2.1s exited 10; 2.1s gone 10; 2.2s seen 11 parent 5; 2.2s hello 11 primary; 2.2s serves 11 s1; 6s examined 11 by 5";
+    check_one(
+        &whole(again),
+        "retained",
+        "primary",
+        "started after its session's end, never signalled, stdin still held open by the worker",
+    );
+    // The first claude of a short session may be seen only after its end.
+    check_one(
+        &whole("6s examined 10 by 5")
+            .replace("1s seen 10", "2.01s seen 10")
+            .replace("1s hello 10", "2.01s hello 10")
+            .replace("1.1s serves 10", "2.02s serves 10"),
+        "retained",
+        "primary",
+        "never signalled, stdin still held open by the worker",
+    );
+    // An abandoned session is over without a word.
+    check_one(
+        &whole(again).replace("end s1 complete", "end s1 abandon"),
+        "retained",
+        "primary",
+        "never signalled, stdin still held open by the worker",
+    );
+}
+
+#[test]
+fn what_a_second_worker_started_says_so() {
+    let second = "1.2s second 6; 1.3s seen 11 parent 6; 1.3s hello 11 primary parent 6; 1.3s serves 11 s1; 2.1s bye 10 eof; 2.1s exited 10; 2.1s gone 10; 6s examined 11 by 6";
+    check_one(
+        &whole(second),
+        "retained",
+        "primary",
+        "started by a second worker, never signalled, stdin still held open by the worker",
+    );
+}
+
+#[test]
+fn work_that_a_live_claude_is_not_given_stalls_its_session() {
+    let history = |first: &str, second: &str| {
+        format!(
+        "0s run; 0s worker 5; 1s open s1; 1s..9s tick; 1s offer a s1 observation; 1s accept a; 1s offer b s1 observation; 1s accept b
+        1.1s seen 10 parent 5; 1.1s hello 10 primary; 1.1s serves 10 s1; 1.2s work 10 observation a; {first}
+        2s end s1 abandon; 2.1s load; {second}; 4s drained busy; 4.1s kept b; 4.1s store observation complete; 4.5s grace; 5s stop; 5.1s worker-exit 5; 6.5s residue; 7s over"
+    )
+    };
+    check_one(
+        &history("1.4s done 10 1 observation a", "3s examined 10 by 5"),
+        "stalled",
+        "session",
+        "its work is queued, and its live claude was never given it",
+    );
+    check_one(
+        &history(
+            "1.4s done 10 1 observation a; 1.4s work 10 observation b; 1.5s lost 10; 1.5s exited 10; 1.5s gone 10",
+            "2.2s seen 11 parent 5; 2.2s hello 11 primary; 2.2s serves 11 s1",
+        ),
+        "stalled",
+        "session",
+        "its work was given to a claude that ended, and its live claude was never given it",
+    );
+}

@@ -43,8 +43,9 @@ What helps: end the child where its session ends, close its stdin, and send a si
 How the cause reads (reparented, residue and readopted use the same words): up to three parts, of which one that is not known is left
 out, except that `signals unknown` is said.
   What it comes from: `its wrapper was ended and it was not`, `the process that started it was ended and it was not`, `started by a
-  process that still lives`, `replaced by a later claude of its session`, `left by a worker that is gone`; and whether it set itself
-  apart: `daemonized by a double fork`, `in a process session of its own`.
+  process that still lives`, `replaced by a later claude of its session`, `left by a worker that is gone`, `started by a
+  second worker`, `started after its session's end`; and whether it set itself apart: `daemonized by a double fork`, `in a process
+  session of its own`, `in a process group of its own`.
   How it was told to go before it was overdue: `never signalled`, `ignored SIGTERM from the worker`, `still there after SIGTERM from the
   worker`; or, when only what came later is known: `signalled too late: SIGTERM from the worker`, `killed too late, sender unknown`. What
   the run itself does at its end is no evidence.
@@ -104,7 +105,8 @@ Told by: its own report of the signal and the sender; a death without a goodbye 
 no trace in its victim.
 Not counted: what the harness signalled; the end of a worker and of what it owns; a process that was told to hang for ever.
 Usually behind it: a reaper that goes by age or by parentage and not by whether there is work.
-The cause reads: `ended by SIGTERM from the worker` or `killed, sender unknown,`; then `while its session was open` or `after its
+The cause reads: `ended by SIGTERM from the worker`, or `from a process that it started`, `from a process of another session`, or
+`killed, sender unknown,`; then `while its session was open` or `after its
 session's end`; then `, with work under way` where it owed some. Or: `its stdin was closed while it had work under way`.",
     },
     Explanation {
@@ -179,11 +181,12 @@ Not counted: a hand-over, in which the first one was told to end and goes within
         meaning: "sessions that could not go on",
         page: "\
 Told by: a live claude had read work and had not answered it when all else had come to rest; or work lay in the worker's queue then,
-and no claude was ever started for its session; or the driver waited in vain. All has come to rest when the run has drained, or when
+and no claude was ever started for its session, or its live claude had nothing in hand; or the driver waited in vain. All has come to rest when the run has drained, or when
 its time was over and for a second no claude was at work and none had said anything.
 Usually behind it: a claude that hangs, or a pool whose slots are never given back.
 The cause is one of: `a live claude read its work and never answered`, `its work is queued, and no claude was ever started for it while
-others lived`, the same with `though no other lived`, or what the driver waited for.",
+others lived`, the same with `though no other lived`, `its work is queued, and its live claude was never given it`, `its work was given to
+a claude that ended, and its live claude was never given it`, or what the driver waited for.",
     },
     Explanation {
         rule: Bin::Storm,

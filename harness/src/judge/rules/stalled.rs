@@ -61,6 +61,21 @@ fn why<'a>(facts: &Facts, session: &'a Session) -> Option<(&'a str, &'static str
             "its work lay in the worker's queue when all else had come to rest",
         ));
     }
+    if session.attended && watched && worker_lived {
+        let seen = "its claude lived and had nothing in hand, and its work lay in the worker's queue, when all else had come to rest";
+        if session.never_given {
+            return Some((
+                "its work is queued, and its live claude was never given it",
+                seen,
+            ));
+        }
+        if session.given_before {
+            return Some((
+                "its work was given to a claude that ended, and its live claude was never given it",
+                seen,
+            ));
+        }
+    }
     let words = session.stalled.as_deref()?;
     Some((words, "the driver waited in vain"))
 }

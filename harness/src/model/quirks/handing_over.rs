@@ -1,4 +1,4 @@
-//! `delivers-twice`, and the pace at which items are handed over.
+//! `delivers-twice`, `feeder-dies`, and the pace at which items are handed over.
 
 use crate::model::policy::Quirk;
 
@@ -15,4 +15,9 @@ pub(in crate::model) fn times(quirks: &[Quirk]) -> usize {
 /// queue that the end of a session could throw away.
 pub(in crate::model) fn is_one_at_a_time(quirks: &[Quirk]) -> bool {
     quirks.contains(&Quirk::DropsQueueAtEnd) || quirks.contains(&Quirk::DropsSummary)
+}
+
+/// Whether nothing more is handed over to a claude that was given so many items.
+pub(in crate::model) fn has_stopped(quirks: &[Quirk], given: usize) -> bool {
+    given > 0 && quirks.contains(&Quirk::FeederDies)
 }

@@ -1,4 +1,4 @@
-//! `term-only`, `interrupt-only`: how far the daemon goes with a child that has to go.
+//! `term-only`, `interrupt-only`, `signals-the-group`: how far the daemon goes with a child that has to go.
 
 use nix::sys::signal::Signal;
 
@@ -11,6 +11,8 @@ pub(in crate::model) struct Ladder {
     pub(in crate::model) first: Signal,
     /// Whether SIGKILL follows for a child that does not obey.
     pub(in crate::model) kills: bool,
+    /// Whether each child leads a process group, and signals go to that.
+    pub(in crate::model) by_group: bool,
 }
 
 impl Ladder {
@@ -23,6 +25,7 @@ impl Ladder {
                 Signal::SIGTERM
             },
             kills: !interrupts && !quirks.contains(&Quirk::TermOnly),
+            by_group: quirks.contains(&Quirk::SignalsTheGroup),
         }
     }
 }

@@ -16,5 +16,6 @@ pub(super) mod probe_storm;
 pub(super) mod queue_at_end;
 pub(super) mod readoption;
 pub(super) mod requests;
+pub(super) mod respawn;
 pub(super) mod storing;
 pub(super) mod sweeps;

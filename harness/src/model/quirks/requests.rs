@@ -35,7 +35,7 @@ pub(in crate::model) async fn keep_waiting(
         tokio::pin!(changed);
         changed.as_mut().enable();
         if session.ending().is_some() || session.is_aborted_since(0) {
-            return Ok(());
+            return Err(ApiError::busy("The session is over"));
         }
         changed.await;
     }

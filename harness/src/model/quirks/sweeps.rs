@@ -1,6 +1,7 @@
-//! `sweeps-parent-one`, `sweeps-descendants`: reapers that look at the wrong thing.
+//! `sweeps-parent-one`, `sweeps-descendants`: reapers that look at the wrong thing. `terms-the-tree`, `kills-tools-after-turn`: who signals
+//! what its children have started.
 //!
-//! Both signal a process by its identity, and only one that descends from the daemon: a sweep that is wrong about its own family must
+//! All signal a process by its identity, and only one that descends from the daemon: a sweep that is wrong about its own family must
 //! not be wrong about strangers.
 
 use std::collections::BTreeSet;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::model::processes::{ProcessManager, numbers, own_children};
+use crate::model::processes::{Child, ProcessManager, numbers, own_children};
 use crate::platform::{Watched, stat_of};
 use crate::process::ProcessIdentity;
 
@@ -27,7 +28,7 @@ pub(in crate::model) async fn sweep_parent_one(interval: Duration) {
     loop {
         ticks.tick().await;
         known.retain(|process| end_if_child_of(ORPHANAGE, *process));
-        known.extend(descendants().iter().map(Watched::process));
+        known.extend(below(own_children()).iter().map(Watched::process));
     }
 }
 
@@ -51,11 +52,25 @@ pub(in crate::model) async fn sweep_descendants(
     let mut ticks = ticks(interval);
     loop {
         ticks.tick().await;
-        for watched in descendants() {
-            let pid = watched.process().pid;
-            if !processes.has_started(pid) && descends(&watched) {
-                let _ = watched.signal(Signal::SIGTERM as i32);
-            }
+        end_what_children_started(&processes);
+    }
+}
+
+/// SIGTERM for every descendant that the daemon has not started itself.
+pub(in crate::model) fn end_what_children_started(processes: &ProcessManager) {
+    for watched in below(own_children()) {
+        let pid = watched.process().pid;
+        if !processes.has_started(pid) && descends(&watched) {
+            let _ = watched.signal(Signal::SIGTERM as i32);
+        }
+    }
+}
+
+/// SIGKILL for all that a child of the daemon's has started.
+pub(in crate::model) fn kill_what_it_started(child: &Child) {
+    for watched in below(children_of(child.pid())) {
+        if descends(&watched) {
+            let _ = watched.signal(Signal::SIGKILL as i32);
         }
     }
 }
@@ -66,10 +81,9 @@ fn ticks(interval: Duration) -> tokio::time::Interval {
     ticks
 }
 
-/// The processes below the daemon, each held open. Where the kernel does not list the children of others, those of the daemon alone.
-fn descendants() -> Vec<Watched> {
+/// These processes and those below them, each held open. Where the kernel does not list the children of others, these alone.
+fn below(mut pids: Vec<u32>) -> Vec<Watched> {
     let mut found = Vec::new();
-    let mut pids = own_children();
     while let Some(pid) = pids.pop() {
         if let Ok(Some((watched, _))) = Watched::open(pid) {
             pids.extend(children_of(pid));
@@ -132,7 +146,7 @@ mod tests {
     fn descendants_are_those_whose_parents_lead_here() {
         let (mut child, watched) = child();
         assert!(descends(&watched));
-        let found = descendants();
+        let found = below(own_children());
         assert!(
             found
                 .iter()
