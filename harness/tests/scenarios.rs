@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use leak_harness::batch::default_at_once;
 use leak_harness::isolation;
 use leak_harness::scenario::{FaultKind, Scenario};
-use leak_harness::worker::{Cache, WorkerSpec};
+use leak_harness::worker::{Adapter, Cache, WorkerError, WorkerSpec};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
@@ -44,6 +44,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         } else if path
             .extension()
             .is_some_and(|extension| extension == "toml")
+            // An adapter may lie beside the scenarios that use it.
+            && !fs::read_to_string(&path).is_ok_and(|text| Adapter::is_written_in(&text))
         {
             found.push(path);
         }
@@ -62,7 +64,7 @@ fn trial(file: PathBuf) -> Trial {
     let text = fs::read_to_string(&file).expect("scenarios are text");
     let missing = Scenario::parse(&name, &text)
         .ok()
-        .and_then(|scenario| missing(&scenario));
+        .and_then(|scenario| missing(&scenario, &file));
     let trial = Trial::test(name, move || run(&file));
     match missing {
         Some(reason) => trial.with_kind(reason).with_ignored_flag(true),
@@ -71,7 +73,7 @@ fn trial(file: PathBuf) -> Trial {
 }
 
 /// What a scenario needs and this machine does not have, in a few words.
-fn missing(scenario: &Scenario) -> Option<String> {
+fn missing(scenario: &Scenario, file: &Path) -> Option<String> {
     let reuses_pids = |scenario: &Scenario| {
         let mut faults = scenario.faults.iter();
         faults.any(|fault| fault.what == FaultKind::ReusePid)
@@ -79,7 +81,7 @@ fn missing(scenario: &Scenario) -> Option<String> {
     if reuses_pids(scenario) && !gives_pid_namespaces() {
         return Some("needs a PID namespace".to_owned());
     }
-    not_installed(scenario)
+    not_installed(scenario, file)
 }
 
 /// Whether a run here can have a PID namespace of its own.
@@ -90,16 +92,17 @@ fn gives_pid_namespaces() -> bool {
 }
 
 /// What `leak-harness install` would have to fetch for a scenario with a real worker.
-fn not_installed(scenario: &Scenario) -> Option<String> {
+fn not_installed(scenario: &Scenario, file: &Path) -> Option<String> {
     let worker = &scenario.worker;
-    if !worker.worker.starts_with("claude-mem") {
+    if worker.worker.starts_with("model") {
         return None;
     }
     let cache = Cache::of_user()?;
-    let resolved = WorkerSpec::parse(&worker.worker).and_then(|spec| spec.resolve(worker, &cache));
-    resolved
-        .is_err()
-        .then(|| format!("install {}", worker.worker))
+    let spec = WorkerSpec::parse(&worker.worker).map(|spec| spec.beside(file));
+    match spec.and_then(|spec| spec.resolve(worker, &cache)) {
+        Err(missing @ WorkerError::Missing { .. }) => Some(missing.to_string()),
+        _ => None,
+    }
 }
 
 fn run(file: &Path) -> Result<(), Failed> {

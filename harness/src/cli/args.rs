@@ -386,7 +386,7 @@ pub struct ReportArguments {
 /// `install`
 #[derive(Debug, Args)]
 pub struct InstallArguments {
-    /// What to fetch: claude-mem@VERSION, bun@VERSION, claude-agent-sdk@VERSION
+    /// What to fetch: claude-mem@VERSION, bun@VERSION, claude-agent-sdk@VERSION, claude-agent-sdk-py@VERSION
     #[arg(required = true, value_name = "PACKAGE@VERSION")]
     pub packages: Vec<String>,
     /// Take claude-mem from the tags of this local clone instead of npm

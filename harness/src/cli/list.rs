@@ -25,6 +25,8 @@ pub fn scenario_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
             } else if path
                 .extension()
                 .is_some_and(|extension| extension == "toml")
+                // An adapter may lie beside the scenarios that use it.
+                && !fs::read_to_string(&path).is_ok_and(|text| Adapter::is_written_in(&text))
             {
                 files.push(path);
             }

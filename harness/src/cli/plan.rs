@@ -74,7 +74,10 @@ impl Plan {
         all_changes.extend(options.set.iter().cloned());
         let (mut scenario, effective) = Scenario::parse_with(&text.file, &text.text, &all_changes)?;
         let named = options.worker.as_ref().unwrap_or(&scenario.worker.worker);
-        let spec = WorkerSpec::parse(named).map_err(Failure::usage)?;
+        let mut spec = WorkerSpec::parse(named).map_err(Failure::usage)?;
+        if options.worker.is_none() {
+            spec = spec.beside(Path::new(&text.file));
+        }
         spec.apply(&mut scenario.worker);
         let cache = cache()?;
         let worker = spec

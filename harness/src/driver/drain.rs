@@ -9,8 +9,7 @@ use crate::emitter::Emitter;
 use crate::timeline::event::{EventKind, Source};
 use crate::units::RunTime;
 use crate::worker::Adapter;
-use crate::worker::adapter::Method;
-use crate::worker::http::Client;
+use crate::worker::client::Client;
 
 /// How long the question for the length of the queue may take.
 const QUESTION: Duration = Duration::from_secs(5);
@@ -71,7 +70,7 @@ async fn queue(adapter: &Adapter, client: &mut Client) -> f64 {
     let Some(queue) = &adapter.queue else {
         return 0.0;
     };
-    match client.send(Method::Get, &queue.path, None, QUESTION).await {
+    match client.send(&queue.target(), None, QUESTION).await {
         Ok(answer) => queue
             .at
             .of(&answer.json())

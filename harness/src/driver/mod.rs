@@ -13,10 +13,9 @@ mod session;
 #[cfg(test)]
 mod step_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -34,6 +33,7 @@ pub use schedule::{Schedule, SessionPlan, Step};
 use crate::emitter::Emitter;
 use crate::timeline::event::{EventKind, Source};
 use crate::units::RunTime;
+use crate::worker::client::Endpoint;
 use crate::worker::{Adapter, Life};
 use session::Session;
 
@@ -44,8 +44,8 @@ pub struct Driver {
     pub schedule: Rc<Schedule>,
     /// How the worker is spoken to.
     pub adapter: Rc<Adapter>,
-    /// Where it listens.
-    pub address: SocketAddr,
+    /// Where it takes requests.
+    pub endpoint: Endpoint,
     /// Whether it is there: requests wait while it is away, and stop when it is gone.
     pub life: watch::Receiver<Life>,
     /// The folder in which each session gets one of its own.
@@ -62,7 +62,7 @@ impl Driver {
     pub fn new(
         schedule: Rc<Schedule>,
         adapter: Rc<Adapter>,
-        address: SocketAddr,
+        endpoint: impl Into<Endpoint>,
         life: watch::Receiver<Life>,
         cwd: PathBuf,
         request_timeout: Span,
@@ -71,7 +71,7 @@ impl Driver {
         Self {
             schedule,
             adapter,
-            address,
+            endpoint: endpoint.into(),
             life,
             cwd,
             request_timeout,

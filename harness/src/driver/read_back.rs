@@ -7,14 +7,14 @@ use std::time::Duration;
 use fake_claude::control::{TurnKind, markers};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::emitter::Emitter;
 use crate::timeline::event::{EventKind, Source};
 use crate::worker::Adapter;
-use crate::worker::adapter::{Listing, Method, Pointer};
-use crate::worker::http::Client;
-use crate::worker::template::{Template, Variables};
+use crate::worker::adapter::{Listing, Pointer};
+use crate::worker::client::{Client, Target};
+use crate::worker::template::Variables;
 
 /// How long one page may take.
 const PAGE: Duration = Duration::from_secs(20);
@@ -92,14 +92,9 @@ async fn read_listing(
         seen: HashSet::new(),
         found,
     };
-    match (
-        &listing.path,
-        &listing.items,
-        &listing.database,
-        &listing.query,
-    ) {
-        (Some(path), Some(items), ..) => read_pages(path, items, client, &mut records).await,
-        (_, _, Some(database), Some(query)) => {
+    match (&listing.items, &listing.database, &listing.query) {
+        (Some(items), ..) => read_pages(items, client, &mut records).await,
+        (_, Some(database), Some(query)) => {
             let Ok(file) = database.render(folders) else {
                 return false;
             };
@@ -116,21 +111,22 @@ async fn read_listing(
 }
 
 /// Reads all pages of a listing that the worker gives; whether that worked.
-async fn read_pages(
-    path: &Template,
-    items: &Pointer,
-    client: &mut Client,
-    records: &mut Records<'_>,
-) -> bool {
+async fn read_pages(items: &Pointer, client: &mut Client, records: &mut Records<'_>) -> bool {
     for page in 0..PAGES {
         let mut variables = Variables::default();
         let limit = records.listing.limit;
         variables.set("limit", limit.unwrap_or_default());
         variables.set("offset", page * limit.unwrap_or_default());
-        let Ok(path) = path.render_path(&variables) else {
+        let Ok(target) = records.listing.target(&variables) else {
             return false;
         };
-        let answer = match client.send(Method::Get, &path, None, PAGE).await {
+        let line = match (&target, limit) {
+            (Target::Line(_), Some(limit)) => {
+                Some(json!({ "limit": limit, "offset": page * limit }))
+            }
+            _ => None,
+        };
+        let answer = match client.send(&target, line.as_ref(), PAGE).await {
             Ok(answer) if answer.is_success() => answer.json(),
             Ok(_) | Err(_) => return false,
         };
@@ -218,7 +214,7 @@ fn kind_of(marker: &str) -> Option<TurnKind> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, SocketAddr};
 
     use super::*;
     use crate::clock::Clock;
@@ -257,7 +253,7 @@ mod tests {
             };
             run(async {
                 let (emitter, _events) = Emitter::channel(Clock::start());
-                let nobody = (Ipv4Addr::LOCALHOST, 1).into();
+                let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
                 read_back(
                     &adapter,
                     &mut Client::new(nobody),

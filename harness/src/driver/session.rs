@@ -16,7 +16,8 @@ use crate::timeline::event::EventKind;
 use crate::units::RunTime;
 use crate::worker::Life;
 use crate::worker::adapter::{Disconnect, Moment, Request, Until};
-use crate::worker::http::{Answer, Client, Failure};
+use crate::worker::client::{Client, Target};
+use crate::worker::http::{Answer, Failure};
 use crate::worker::template::{Unset, Variables};
 
 /// How much of an answer is kept as the reason of a refusal.
@@ -52,8 +53,8 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(super) fn new(driver: &'a Driver, plan: SessionPlan) -> Self {
         Self {
-            client: Client::new(driver.address),
-            second: Client::new(driver.address),
+            client: Client::new(driver.endpoint.clone()),
+            second: Client::new(driver.endpoint.clone()),
             hook: Hook::Open,
             variables: Variables::default(),
             opened: false,
@@ -168,23 +169,22 @@ impl<'a> Session<'a> {
         if self.left_out(request) {
             return Ok(());
         }
-        let (path, body) = self.render(request)?;
+        let (target, body) = self.render(request)?;
         if let Some(until) = &request.until {
-            self.ask_until(request, until, &path, body.as_ref()).await;
+            self.ask_until(request, until, &target, body.as_ref()).await;
             return Ok(());
         }
         let answer = loop {
-            match self.exchange(request, &path, body.as_ref()).await {
+            match self.exchange(request, &target, body.as_ref()).await {
                 Ok(answer) => break answer,
                 // Cut off by a planned restart; nobody counts these requests, so it is made again.
                 Err(_) if self.away() => {}
-                Err(failure) => return Err(stall(request, &path, &failure.to_string())),
+                Err(failure) => return Err(stall(&target, &failure.to_string())),
             }
         };
         if !answer.is_success() {
             return Err(stall(
-                request,
-                &path,
+                &target,
                 &format!("{} {}", answer.status, answer.text(REASON_CHARACTERS)),
             ));
         }
@@ -197,11 +197,11 @@ impl<'a> Session<'a> {
         if self.left_out(request) {
             return Ok(());
         }
-        let (path, body) = self.render(request)?;
+        let (target, body) = self.render(request)?;
         let item = step.marker.clone();
         self.open().await;
         self.offer(&item, step.moment).await;
-        match self.exchange(request, &path, body.as_ref()).await {
+        match self.exchange(request, &target, body.as_ref()).await {
             Err(failure) => {
                 self.emit(EventKind::WorkUnknown {
                     item,
@@ -210,7 +210,7 @@ impl<'a> Session<'a> {
                 .await;
                 // A planned restart costs the item that it cut off, not the session.
                 if !self.away() {
-                    return Err(stall(request, &path, &failure.to_string()));
+                    return Err(stall(&target, &failure.to_string()));
                 }
             }
             Ok(answer) if !answer.is_success() => {
@@ -245,22 +245,21 @@ impl<'a> Session<'a> {
             .any(|(name, value)| self.variables.get(name) == Some(value))
     }
 
-    fn render(&self, request: &Request) -> Result<(String, Option<Value>), Stall> {
+    fn render(&self, request: &Request) -> Result<(Target, Option<Value>), Stall> {
         let missing = |Unset(name)| {
             Stall(format!(
-                "`{name}`, which no answer held, for {} {}",
-                request.method.name(),
-                request.path.source()
+                "`{name}`, which no answer held, for {}",
+                written(request)
             ))
         };
-        let path = request.path.render_path(&self.variables).map_err(missing)?;
+        let target = request.target(&self.variables).map_err(missing)?;
         let body = request
             .body
             .as_ref()
             .map(|body| body.render(&self.variables))
             .transpose()
             .map_err(missing)?;
-        Ok((path, body))
+        Ok((target, body))
     }
 
     fn capture(&mut self, request: &Request, answer: &Answer) {
@@ -281,16 +280,16 @@ impl<'a> Session<'a> {
     async fn exchange(
         &mut self,
         request: &Request,
-        path: &str,
+        target: &Target,
         body: Option<&Value>,
     ) -> Result<Answer, Failure> {
         self.open().await;
         let patience = self.driver.request_timeout.into();
         loop {
             self.there().await?;
-            let first = self.client.send(request.method, path, body, patience);
+            let first = self.client.send(target, body, patience);
             let answer = if self.driver.schedule.load().twice.contains(&self.hook) {
-                let second = self.second.send(request.method, path, body, patience);
+                let second = self.second.send(target, body, patience);
                 let (first, second) = tokio::join!(first, second);
                 better(request, first, second)
             } else {
@@ -374,14 +373,14 @@ impl<'a> Session<'a> {
             if self.left_out(request) {
                 continue;
             }
-            let Ok((path, body)) = self.render(request) else {
+            let Ok((target, body)) = self.render(request) else {
                 break;
             };
             if *self.driver.life.borrow() == Life::Gone {
                 break;
             }
             if let Some(until) = &request.until {
-                self.ask_until(request, until, &path, body.as_ref()).await;
+                self.ask_until(request, until, &target, body.as_ref()).await;
                 continue;
             }
             if began.is_none() {
@@ -389,7 +388,7 @@ impl<'a> Session<'a> {
                 self.over(what).await;
             }
             status = Some(
-                self.exchange(request, &path, body.as_ref())
+                self.exchange(request, &target, body.as_ref())
                     .await
                     .ok()
                     .map(|answer| answer.status),
@@ -431,7 +430,7 @@ impl<'a> Session<'a> {
         &mut self,
         request: &Request,
         until: &Until,
-        path: &str,
+        target: &Target,
         body: Option<&Value>,
     ) {
         let scale = self.driver.schedule.time_scale();
@@ -441,7 +440,7 @@ impl<'a> Session<'a> {
         let asking = async {
             loop {
                 sleep(pause.into()).await;
-                if let Ok(answer) = self.exchange(request, path, body).await
+                if let Ok(answer) = self.exchange(request, target, body).await
                     && answer.is_success()
                     && until.fits(&answer.json())
                 {
@@ -467,18 +466,12 @@ impl<'a> Session<'a> {
             .find(|request| request.work);
         if let Some(request) = request {
             self.set_item(disconnect.during, driver.schedule.load().prompts, &item);
-            if let Ok((path, body)) = self.render(request) {
+            if let Ok((target, body)) = self.render(request) {
                 self.offer(&item, disconnect.during).await;
                 let patience = driver.request_timeout.into();
                 let broken = self
                     .client
-                    .break_off(
-                        request.method,
-                        &path,
-                        body.as_ref(),
-                        disconnect.after,
-                        patience,
-                    )
+                    .break_off(&target, body.as_ref(), disconnect.after, patience)
                     .await;
                 self.client.close();
                 let event = match broken {
@@ -564,11 +557,16 @@ fn better(
     }
 }
 
-fn stall(request: &Request, path: &str, instead: &str) -> Stall {
-    Stall(format!(
-        "an answer to {} {path}: {instead}",
-        request.method.name()
-    ))
+fn stall(target: &Target, instead: &str) -> Stall {
+    Stall(format!("an answer to {target}: {instead}"))
+}
+
+/// A request as the adapter writes it.
+fn written(request: &Request) -> String {
+    match (request.method, &request.path, &request.ask) {
+        (Some(method), Some(path), _) => format!("{} {}", method.name(), path.source()),
+        (_, _, ask) => format!("`{}`", ask.as_deref().unwrap_or_default()),
+    }
 }
 
 /// Why an item is skipped, if the answer says that it is.

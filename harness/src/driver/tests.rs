@@ -29,7 +29,7 @@ use crate::timeline::event::{Event, EventKind};
 use crate::units::RunTime;
 use crate::worker::Life;
 use crate::worker::adapter::Adapter;
-use crate::worker::http::Client;
+use crate::worker::client::Client;
 use crate::worker::template::Variables;
 
 /// The driver's own times are divided by this: what a client waits for takes seconds otherwise.
@@ -198,7 +198,7 @@ fn setup_at(address: SocketAddr, server: Server, load: &str, adapter: &str) -> S
 }
 
 /// Runs a test body on a single-threaded runtime with local tasks, as the inner process does.
-pub(super) fn run<T>(body: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(body: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -524,7 +524,7 @@ fn work_is_at_rest_when_nothing_happens_nothing_is_owed_and_the_queue_is_empty()
             emitter,
             ..
         } = setup(Mood::Good, &format!("{ONE}\"abandon\"")).await;
-        let mut client = Client::new(driver.address);
+        let mut client = Client::new(driver.endpoint.clone());
         let looks = RefCell::new(0);
         let owed = || {
             *looks.borrow_mut() += 1;

@@ -33,7 +33,7 @@ use crate::recording::{Overhead, Recorder, write_overhead};
 use crate::scenario::{Fault, FaultKind, Scenario, Witness};
 use crate::timeline::event::{EventKind, Isolation, RunFacts, Source};
 use crate::witness::{self, Scope, Settings, Switches, Witnesses};
-use crate::worker::http::Client;
+use crate::worker::client::Client;
 use crate::worker::{Life, Place, RunFolder, Worker};
 
 /// How often the outer process hears how the run goes.
@@ -393,7 +393,7 @@ impl Run {
         let driver = Driver::new(
             Rc::clone(&self.schedule),
             Rc::clone(&adapter),
-            self.worker.address(),
+            self.worker.endpoint(),
             self.worker.life(),
             self.folder.cwd(),
             self.scenario.run.request_timeout,
@@ -402,7 +402,7 @@ impl Run {
         .told_by(reached);
         Rc::new(driver).drive().await;
         self.phase.set("waiting for rest");
-        let mut client = Client::new(self.worker.address());
+        let mut client = Client::new(self.worker.endpoint());
         let owed = || {
             self.followed
                 .borrow()

@@ -52,8 +52,9 @@ pub struct Adapter {
     #[serde(default, skip_serializing)]
     pub based_on: Option<String>,
     /// The port that the worker gets in a network of its own; elsewhere it gets a free one. Below 32768 in either case: higher ports
-    /// may be taken by outgoing connections, and a client that polls such a port can even meet itself there.
-    pub port: u16,
+    /// may be taken by outgoing connections, and a client that polls such a port can even meet itself there. The kind `http` alone.
+    #[serde(default)]
+    pub port: Option<u16>,
     /// Whether the worker kills processes by what their command line says. Such a worker is run only in a PID namespace of its own.
     #[serde(default)]
     pub kills_by_command_line: bool,
@@ -113,6 +114,8 @@ pub struct Adapter {
 pub enum Kind {
     /// HTTP/1.1 with JSON on the loopback address.
     Http,
+    /// JSON lines: requests on its stdin, answers on its stdout.
+    Stdio,
 }
 
 /// A requirement on versions.
@@ -193,6 +196,8 @@ pub struct Needs {
     pub runtime_versions: Versions,
     /// A program of this project that is the worker itself: `{program}`.
     pub program: Option<String>,
+    /// A host program that comes with the harness and is written into the folder of the run: `{host}`.
+    pub host: Option<String>,
     /// A file of the package by which a folder is known to hold it; relative to the package's folder.
     pub file: Option<String>,
     /// Packages of npm that must lie in a `node_modules` of the package's folder or of one above it, with the version to install.
@@ -200,8 +205,8 @@ pub struct Needs {
 }
 
 /// How a worker is started. Placeholders: `{port}`, `{home}`, `{data}`, `{tmp}`, `{cwd}`, `{claude}` (the path of the claude to start),
-/// `{package}`, `{adapter}` (the folder of the adapter file), `{runtime}`, `{program}`, `{cache}`, `{time_scale}`, and `{flags}` as an
-/// argument of its own (the model's settings).
+/// `{package}`, `{adapter}` (the folder of the adapter file), `{runtime}`, `{program}`, `{host}`, `{cache}`, `{time_scale}`, and `{flags}`
+/// as an argument of its own (settings from the command line).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
@@ -259,7 +264,7 @@ pub struct RoleRule {
     pub command: Vec<String>,
 }
 
-/// How a worker is stopped: by a signal or by a request.
+/// How a worker is stopped: by a signal, by a request, or by the end of its stdin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stop {
@@ -269,6 +274,9 @@ pub struct Stop {
     /// The request.
     #[serde(default)]
     pub request: Option<Request>,
+    /// Whether its stdin is closed; the kind `stdio` alone.
+    #[serde(default)]
+    pub closes_stdin: bool,
     /// How long it may take to go before it is killed.
     pub timeout: Span,
 }
@@ -306,6 +314,15 @@ impl Adapter {
         let adapter: Self = source.read(table)?;
         super::check::check(&source, &adapter)?;
         Ok(adapter)
+    }
+
+    /// Whether the text of a file is that of an adapter rather than of a scenario: only an adapter says its kind or what it is based on.
+    pub fn is_written_in(text: &str) -> bool {
+        toml::from_str::<toml::Table>(text).is_ok_and(|table| {
+            ["kind", "based_on"]
+                .iter()
+                .any(|key| table.contains_key(*key))
+        })
     }
 
     /// The names of the built-in adapters.

@@ -4,7 +4,8 @@
 //! <cache>/claude-mem/13.25.3/node_modules/claude-mem   an npm package, with what it needs
 //! <cache>/claude-mem/9.0.0/                            a release that is only a tag
 //! <cache>/bun/1.3.5/bun                                a runtime
-//! <cache>/sdks/0.1.76/node_modules/@anthropic-ai/…     an Agent SDK
+//! <cache>/sdks/0.1.76/node_modules/@anthropic-ai/…     an Agent SDK for node
+//! <cache>/sdks/python/0.2.187/claude_agent_sdk/        an Agent SDK for Python, with what it needs
 //! ```
 
 use std::env;
@@ -71,6 +72,19 @@ impl Cache {
         env::var_os(SDKS_VARIABLE)
             .filter(|value| !value.is_empty())
             .map_or_else(|| self.root.join("sdks"), PathBuf::from)
+    }
+
+    /// The folder of an installed Agent SDK, `package` as `install` takes it: in the folder that the user names for them, else in the
+    /// cache.
+    pub fn sdk(&self, package: &str, version: &Version) -> Option<PathBuf> {
+        let below = |folder: PathBuf| match package {
+            "claude-agent-sdk-py" => folder.join("python").join(version.to_string()),
+            _ => folder.join(version.to_string()),
+        };
+        [self.sdks(), self.root.join("sdks")]
+            .into_iter()
+            .map(below)
+            .find(|folder| folder.is_dir())
     }
 
     /// The versions of something that are installed, oldest first.

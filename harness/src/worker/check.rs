@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
-use super::adapter::{Adapter, Moment, Request, TimeScaling};
+use super::adapter::{Adapter, Kind, Moment, Request, TimeScaling};
+use super::check_kind::check_kind;
 use super::template::Template;
 use crate::strict_toml::{Source, TomlError};
 
 /// The placeholders of `[start]`.
-const START: [&str; 11] = [
+const START: [&str; 12] = [
     "port", "home", "data", "tmp", "cwd", "claude", "package", "adapter", "runtime", "program",
-    "cache",
+    "host", "cache",
 ];
 /// The placeholders of every request of a session.
 const REQUEST: [&str; 6] = ["session", "project", "prompt", "marker", "cwd", "number"];
@@ -35,13 +36,6 @@ pub fn check(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> {
             "use letters, digits, hyphens and full stops",
         );
     }
-    if !(1_024..32_768).contains(&adapter.port) {
-        return wrong(
-            "port",
-            format!("port {} may be taken by others", adapter.port),
-            "use one from 1024 to 32767: outgoing connections use the ports above",
-        );
-    }
     if adapter.start.command.is_empty() {
         return wrong(
             "command",
@@ -61,10 +55,20 @@ pub fn check(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> {
             );
         }
     }
-    if adapter.stop.signal.is_some() == adapter.stop.request.is_some() {
+    let stop = &adapter.stop;
+    let ways = [
+        stop.signal.is_some(),
+        stop.request.is_some(),
+        stop.closes_stdin,
+    ];
+    if ways.into_iter().filter(|given| *given).count() != 1 {
+        let (either, or) = match adapter.kind {
+            Kind::Http => ("either `signal` or `request`", ""),
+            Kind::Stdio => ("one of `signal`, `request`", " and `closes_stdin`"),
+        };
         return wrong(
             "[stop]",
-            "`stop` needs either `signal` or `request`".to_owned(),
+            format!("`stop` needs {either}{or}"),
             "keep one of them, such as signal = \"SIGTERM\"",
         );
     }
@@ -102,6 +106,7 @@ pub fn check(source: &Source<'_>, adapter: &Adapter) -> Result<(), TomlError> {
             "name a moment with a request marked `work = true`",
         );
     }
+    check_kind(source, adapter)?;
     check_ends(source, adapter)?;
     check_placeholders(source, adapter)
 }
@@ -169,17 +174,24 @@ fn check_placeholders(source: &Source<'_>, adapter: &Adapter) -> Result<(), Toml
         }
     }
     for listing in adapter.stored.iter().chain(&adapter.kept) {
-        let from_worker = listing.path.is_some() && listing.items.is_some();
+        let is_asked = listing.path.is_some() || listing.ask.is_some();
+        let from_worker = is_asked && listing.items.is_some();
         let from_file = listing.database.is_some() && listing.query.is_some();
         let given = [
-            listing.path.is_some() || listing.items.is_some(),
+            is_asked || listing.items.is_some(),
             listing.database.is_some() || listing.query.is_some(),
         ];
         if !(from_worker || from_file) || given == [true, true] {
             return Err(source.error(
                 place(source, "kinds"),
                 "a list is read either from the worker or from a file".to_owned(),
-                Some("give `path` and `items`, or `database` and `query`".to_owned()),
+                Some(format!(
+                    "give `{}` and `items`, or `database` and `query`",
+                    match adapter.kind {
+                        Kind::Http => "path",
+                        Kind::Stdio => "ask",
+                    }
+                )),
             ));
         }
         if let Some(path) = &listing.path {
@@ -212,12 +224,13 @@ fn check_placeholders(source: &Source<'_>, adapter: &Adapter) -> Result<(), Toml
 }
 
 fn check_request(source: &Source<'_>, request: &Request, known: &[&str]) -> Result<(), TomlError> {
-    let mut templates = vec![&request.path];
+    let mut templates: Vec<&Template> = request.path.iter().collect();
     if let Some(body) = &request.body {
         body.visit(&mut |template| templates.push(template));
     }
-    if !request.path.source().starts_with('/') {
-        let path = request.path.source();
+    if let Some(path) = request.path.as_ref().map(Template::source)
+        && !path.starts_with('/')
+    {
         return Err(source.error(
             place(source, path),
             format!("`{path}` is no path of a request"),
@@ -278,7 +291,7 @@ fn unknown(source: &Source<'_>, name: &str, needle: &str, known: &[&str]) -> Tom
 
 /// Where a text stands first in the file, comments left out. Types hold no places once they are read; what a dialect brought along is
 /// not found, and the error is then about the file as a whole.
-fn place(source: &Source<'_>, needle: &str) -> Option<Range<usize>> {
+pub(super) fn place(source: &Source<'_>, needle: &str) -> Option<Range<usize>> {
     let mut begin = 0;
     for line in source.text.split_inclusive('\n') {
         if let Some(column) = line

@@ -9,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use super::adapter::{Settings, TimeScaling};
 use super::error::WorkerError;
 use super::folder::files;
+use super::hosts;
 use super::place::Place;
 use super::spec::ResolvedWorker;
 use super::template::{Template, Unset, Variables};
@@ -60,6 +61,13 @@ pub fn prepare(worker: &ResolvedWorker, place: &Place, port: u16) -> Result<Prep
         .flat_map(|settings| &settings.values)
         .map(|(name, template)| Ok((name.clone(), fill(template)?)))
         .collect::<Result<BTreeMap<_, _>, WorkerError>>()?;
+    if let Some(host) = &worker.adapter.needs.host {
+        let text = hosts::text(host).ok_or_else(|| WorkerError::Missing {
+            what: format!("the host program `{host}`"),
+            remedy: format!("there are {}", hosts::names()),
+        })?;
+        write_inside(place.folder.root(), &place.folder.root().join(host), text)?;
+    }
     if let Some(Settings { file, .. }) = &start.settings {
         let path = PathBuf::from(fill(file)?);
         let text = format!("{:#}\n", serde_json::json!(settings));
@@ -100,6 +108,9 @@ fn variables(worker: &ResolvedWorker, place: &Place, port: u16) -> Variables {
         |name: &str, path: PathBuf| variables.set(name, path.to_string_lossy().into_owned());
     set("claude", folder.claude());
     set("cache", worker.cache.clone());
+    if let Some(host) = &worker.adapter.needs.host {
+        set("host", folder.root().join(host));
+    }
     for (name, path) in [
         ("package", &worker.package),
         ("adapter", &worker.adapter_folder),

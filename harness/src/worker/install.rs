@@ -1,6 +1,6 @@
 //! Installing real workers, runtimes and Agent SDKs into the cache.
 //!
-//! The user's own `npm` fetches them, so the user's registry, proxy and certificates hold. Releases of claude-mem that were never
+//! The user's own `npm` and `pip` fetch them, so the user's registry, proxy and certificates hold. Releases of claude-mem that were never
 //! published come from their tag by `git`, that of the project's repository or of a clone that the user names. Everything is fetched into a temporary folder beside its place and renamed at the end: what
 //! is in its place is whole.
 
@@ -23,6 +23,8 @@ use super::programs::find_in_path;
 const CLAUDE_MEM_REPOSITORY: &str = "https://github.com/thedotmack/claude-mem.git";
 /// The package of the Agent SDK.
 const AGENT_SDK: &str = "@anthropic-ai/claude-agent-sdk";
+/// The package of the Agent SDK for Python, and its name here: the one for node has the same.
+const AGENT_SDK_PYTHON: [&str; 2] = ["claude-agent-sdk", "claude-agent-sdk-py"];
 /// The peers of claude-mem are what the full product needs, and working them out takes npm minutes.
 const NO_PEERS: [&str; 2] = ["--legacy-peer-deps", "--omit=peer"];
 /// A compiled program of some releases, tens of megabytes for one system, which the worker does not need; some clones lack it.
@@ -41,10 +43,12 @@ pub enum Installable {
     Bun(Version),
     /// The Agent SDK for node.
     AgentSdk(Version),
+    /// The Agent SDK for Python.
+    AgentSdkPython(Version),
 }
 
 impl Installable {
-    /// Understands `claude-mem@VERSION`, `bun@VERSION` and `claude-agent-sdk@VERSION`.
+    /// Understands `claude-mem@VERSION`, `bun@VERSION`, `claude-agent-sdk@VERSION` and `claude-agent-sdk-py@VERSION`.
     ///
     /// # Errors
     ///
@@ -65,13 +69,17 @@ impl Installable {
             "claude-mem" => Ok(Self::ClaudeMem(version)),
             "bun" => Ok(Self::Bun(version)),
             "claude-agent-sdk" | AGENT_SDK => Ok(Self::AgentSdk(version)),
+            "claude-agent-sdk-py" => Ok(Self::AgentSdkPython(version)),
             _ => Err(unknown(format!("`{name}` is unknown"))),
         }
     }
 
     const fn version(&self) -> &Version {
         match self {
-            Self::ClaudeMem(version) | Self::Bun(version) | Self::AgentSdk(version) => version,
+            Self::ClaudeMem(version)
+            | Self::Bun(version)
+            | Self::AgentSdk(version)
+            | Self::AgentSdkPython(version) => version,
         }
     }
 
@@ -81,6 +89,7 @@ impl Installable {
             Self::ClaudeMem(version) => cache.folder("claude-mem", version),
             Self::Bun(version) => cache.folder("bun", version),
             Self::AgentSdk(version) => cache.folder("sdks", version),
+            Self::AgentSdkPython(version) => cache.folder("sdks/python", version),
         }
     }
 }
@@ -91,6 +100,7 @@ impl fmt::Display for Installable {
             Self::ClaudeMem(_) => "claude-mem",
             Self::Bun(_) => "bun",
             Self::AgentSdk(_) => "claude-agent-sdk",
+            Self::AgentSdkPython(_) => AGENT_SDK_PYTHON[1],
         };
         write!(f, "{name}@{}", self.version())
     }
@@ -127,6 +137,12 @@ pub fn installed(cache: &Cache) -> Vec<String> {
                 .versions("sdks")
                 .into_iter()
                 .map(|version| format!("claude-agent-sdk@{version}")),
+        )
+        .chain(
+            cache
+                .versions("sdks/python")
+                .into_iter()
+                .map(|version| format!("{}@{version}", AGENT_SDK_PYTHON[1])),
         )
         .collect()
 }
@@ -234,6 +250,10 @@ impl Installer<'_> {
                         .join("package.json"),
                 )?;
             }
+            Installable::AgentSdkPython(version) => {
+                self.pip(wanted, version, &filled)?;
+                whole(wanted, &filled.join("claude_agent_sdk/__init__.py"))?;
+            }
         }
         Ok(filled)
     }
@@ -279,7 +299,59 @@ impl Installer<'_> {
                 tried: None,
             });
         }
-        Err(failed(&said))
+        Err(failed("npm", &said))
+    }
+
+    /// Lets pip install the Agent SDK for Python into a folder, with what it needs: for the python3 of PATH, which is to run it.
+    fn pip(
+        &self,
+        wanted: &Installable,
+        version: &Version,
+        into: &Path,
+    ) -> Result<(), InstallError> {
+        let (package, target) = (
+            format!("{}=={version}", AGENT_SDK_PYTHON[0]),
+            into.to_string_lossy(),
+        );
+        let arguments = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-input",
+            // Nothing of a package is run to build it.
+            "--only-binary=:all:",
+            "--target",
+            &target,
+            &package,
+        ];
+        let output = self.run("python3", &arguments, into)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if said.contains("No module named pip") {
+            return Err(InstallError::Failed {
+                program: "pip",
+                said: "python3 has no pip; install it, such as by `python3 -m ensurepip`"
+                    .to_owned(),
+            });
+        }
+        if said.contains("No matching distribution") {
+            // The error of pip lists what there is.
+            let known = said
+                .split_once("from versions: ")
+                .and_then(|(_, rest)| rest.split_once(')'))
+                .map_or("", |(list, _)| list);
+            let versions = known.split(", ").filter_map(|version| version.parse().ok());
+            return Err(InstallError::NoVersion {
+                wanted: wanted.clone(),
+                near: near(version, versions),
+                tried: None,
+            });
+        }
+        Err(failed("pip", &said))
     }
 
     /// The published versions near one; none where npm does not tell.
@@ -508,9 +580,9 @@ fn brief(said: &str) -> String {
     lines.join(" / ")
 }
 
-/// What the failure of npm means.
-fn failed(said: &str) -> InstallError {
-    const NETWORK: [&str; 7] = [
+/// What the failure of a program that fetches means.
+fn failed(program: &'static str, said: &str) -> InstallError {
+    const NETWORK: [&str; 8] = [
         "ENOTFOUND",
         "EAI_AGAIN",
         "ECONNREFUSED",
@@ -518,12 +590,19 @@ fn failed(said: &str) -> InstallError {
         "ETIMEDOUT",
         "ENETUNREACH",
         "ERR_SOCKET_TIMEOUT",
+        "Failed to establish a new connection",
     ];
     let text = brief(said);
     if NETWORK.iter().any(|code| said.contains(code)) {
-        InstallError::NoNetwork { said: text }
+        InstallError::NoNetwork {
+            program,
+            said: text,
+        }
     } else {
-        InstallError::Failed { said: text }
+        InstallError::Failed {
+            program,
+            said: text,
+        }
     }
 }
 

@@ -47,13 +47,17 @@ pub enum InstallError {
         /// Versions near it that the clone has, oldest first.
         near: Vec<Version>,
     },
-    /// npm reached nothing.
+    /// The program that fetches reached nothing.
     NoNetwork {
+        /// The program: npm or pip.
+        program: &'static str,
         /// What it said.
         said: String,
     },
-    /// npm failed for another reason.
+    /// It failed for another reason.
     Failed {
+        /// The program: npm or pip.
+        program: &'static str,
         /// What it said.
         said: String,
     },
@@ -83,7 +87,7 @@ impl fmt::Display for InstallError {
         match self {
             Self::Unknown { text, problem } => write!(
                 f,
-                "`{}` cannot be installed: {problem}; use claude-mem@VERSION, bun@VERSION or claude-agent-sdk@VERSION",
+                "`{}` cannot be installed: {problem}; use claude-mem@VERSION, bun@VERSION, claude-agent-sdk@VERSION or claude-agent-sdk-py@VERSION",
                 text.escape_debug()
             ),
             Self::NoProgram(name) => write!(
@@ -116,11 +120,11 @@ impl fmt::Display for InstallError {
                 )?;
                 near_it(f, near)
             }
-            Self::NoNetwork { said } => write!(
+            Self::NoNetwork { program, said } => write!(
                 f,
-                "`npm` reaches nothing: {said}; check the network, and the registry and proxy that `npm config list` shows"
+                "`{program}` reaches nothing: {said}; check the network, and the registry and proxy that `{program} config list` shows"
             ),
-            Self::Failed { said } => write!(f, "`npm` failed: {said}"),
+            Self::Failed { program, said } => write!(f, "`{program}` failed: {said}"),
             Self::Incomplete { wanted, missing } => {
                 write!(f, "{wanted} was fetched, but {missing} is missing in it")
             }
@@ -156,6 +160,7 @@ fn near_it(f: &mut fmt::Formatter<'_>, near: &[Version]) -> fmt::Result {
 fn from_where(name: &str) -> &'static str {
     match name {
         "npm" => "Node.js, which brings it along",
+        "python3" => "Python, with pip",
         _ => "it",
     }
 }

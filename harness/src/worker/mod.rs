@@ -6,13 +6,17 @@
 pub mod adapter;
 mod cache;
 mod check;
+mod check_kind;
+pub mod client;
 mod environment;
 mod error;
 mod folder;
+mod hosts;
 pub mod http;
 mod inherit;
 pub mod install;
 mod install_error;
+mod lines;
 mod place;
 pub mod programs;
 mod requests;

@@ -6,6 +6,7 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Names a folder with the programs of this project, for those who keep them elsewhere.
 const FOLDER_VARIABLE: &str = "LEAK_HARNESS_BIN";
@@ -61,6 +62,21 @@ pub fn find(name: &str) -> Result<PathBuf, ProgramMissing> {
             name: name.to_owned(),
             searched,
         })
+}
+
+/// The interpreter itself where a version manager has put a script of the same name before it on PATH: such a script looks for its
+/// settings below HOME, and a worker's HOME is another one.
+pub(super) fn behind_shim(program: PathBuf) -> PathBuf {
+    if program.file_name() != Some(OsStr::new("python3")) {
+        return program;
+    }
+    let told = Command::new(&program)
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output()
+        .ok()
+        .and_then(|output| String::from_utf8(output.stdout).ok())
+        .map(|text| PathBuf::from(text.trim()));
+    told.filter(|told| is_executable(told)).unwrap_or(program)
 }
 
 /// Finds a program that is not ours on PATH.

@@ -9,19 +9,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
-use super::template::{Body, Template};
+use super::client::Target;
+use super::template::{Body, Template, Unset, Variables};
 use crate::scenario::End;
 
 /// How a worker says that it is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ready {
-    /// The path that is asked with GET.
-    pub path: String,
+    /// The path that is asked with GET; the kind `http` alone. The kind `stdio` waits for a line.
+    #[serde(default)]
+    pub path: Option<String>,
     /// The status that means ready.
     #[serde(default = "ok")]
     pub status: u16,
-    /// What the answer must hold as well.
+    /// What the answer must hold as well; of the kind `stdio`, what the line holds (else `"ready": true`).
     #[serde(default)]
     pub field: Option<Field>,
     /// How long it may take.
@@ -114,11 +116,16 @@ impl Method {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
-    /// Its method.
-    pub method: Method,
-    /// Its path. Values are percent-encoded.
-    pub path: Template,
-    /// Its body, sent as JSON.
+    /// Its method; the kind `http` alone.
+    #[serde(default)]
+    pub method: Option<Method>,
+    /// Its path. Values are percent-encoded; the kind `http` alone.
+    #[serde(default)]
+    pub path: Option<Template>,
+    /// What its line asks for; the kind `stdio` alone.
+    #[serde(default)]
+    pub ask: Option<String>,
+    /// Its body, sent as JSON; of the kind `stdio`, a table whose keys stand in the line.
     #[serde(default)]
     pub body: Option<Body>,
     /// Whether it is this request that hands the work item over. At most one of a moment.
@@ -137,6 +144,38 @@ pub struct Request {
     /// session then goes on. Such a request hands nothing over and, among the requests of an end, is not yet the end.
     #[serde(default)]
     pub until: Option<Until>,
+}
+
+impl Request {
+    /// What it is addressed to.
+    ///
+    /// # Errors
+    ///
+    /// A placeholder without a value.
+    pub fn target(&self, variables: &Variables) -> Result<Target, Unset> {
+        target(
+            self.path.as_ref(),
+            self.ask.as_deref(),
+            self.method,
+            variables,
+        )
+    }
+}
+
+/// What is addressed by a path or by what a line asks for: an adapter that was read has one of them.
+fn target(
+    path: Option<&Template>,
+    ask: Option<&str>,
+    method: Option<Method>,
+    variables: &Variables,
+) -> Result<Target, Unset> {
+    Ok(match path {
+        Some(path) => Target::Http {
+            method: method.unwrap_or(Method::Get),
+            path: path.render_path(variables)?,
+        },
+        None => Target::Line(ask.unwrap_or_default().to_owned()),
+    })
 }
 
 /// What a request that is made again and again waits for. Both times are in the worker's time.
@@ -246,8 +285,8 @@ pub enum Cut {
     Sent,
 }
 
-/// A list of records that the worker lets one read, page by page, or that lies in its database: either `path` and `items`, or
-/// `database` and `query`.
+/// A list of records that the worker lets one read, page by page, or that lies in its database: either `path` (of the kind `stdio`,
+/// `ask`) and `items`, or `database` and `query`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listing {
@@ -257,6 +296,9 @@ pub struct Listing {
     /// The path that is asked with GET. Placeholders: `{offset}`, `{limit}`.
     #[serde(default)]
     pub path: Option<Template>,
+    /// What is asked for, by a line with `limit` and `offset` where it is paged; the kind `stdio` alone.
+    #[serde(default)]
+    pub ask: Option<String>,
     /// Where the list stands in the answer.
     #[serde(default)]
     pub items: Option<Pointer>,
@@ -277,12 +319,40 @@ pub struct Listing {
     pub only: Option<Field>,
 }
 
+impl Listing {
+    /// What a page of it is asked of.
+    ///
+    /// # Errors
+    ///
+    /// A placeholder without a value.
+    pub fn target(&self, variables: &Variables) -> Result<Target, Unset> {
+        target(self.path.as_ref(), self.ask.as_deref(), None, variables)
+    }
+}
+
 /// Where the length of the worker's own queue can be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Queue {
-    /// The path that is asked with GET.
-    pub path: String,
+    /// The path that is asked with GET; the kind `http` alone.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// What is asked for; the kind `stdio` alone.
+    #[serde(default)]
+    pub ask: Option<String>,
     /// Where the number stands in the answer.
     pub at: Pointer,
+}
+
+impl Queue {
+    /// What its length is asked of.
+    pub fn target(&self) -> Target {
+        match &self.path {
+            Some(path) => Target::Http {
+                method: Method::Get,
+                path: path.clone(),
+            },
+            None => Target::Line(self.ask.clone().unwrap_or_default()),
+        }
+    }
 }

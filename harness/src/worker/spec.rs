@@ -34,6 +34,67 @@ const MODEL_KEYS: [&str; 12] = [
     "quirks",
 ];
 
+/// An Agent SDK that can be named as a worker.
+struct Sdk {
+    /// The built-in adapter, which is also the name.
+    adapter: &'static str,
+    /// As what it is installed.
+    package: &'static str,
+    /// What its host can do at a session's end.
+    ends: &'static [&'static str],
+    /// A version, for errors.
+    example: &'static str,
+}
+
+/// The Agent SDKs.
+const SDKS: [Sdk; 2] = [
+    Sdk {
+        adapter: "sdk-ts",
+        package: "claude-agent-sdk",
+        ends: &["complete", "break", "abort", "exit"],
+        example: "0.3.330",
+    },
+    Sdk {
+        adapter: "sdk-py",
+        package: "claude-agent-sdk-py",
+        ends: &["complete", "break", "aclose", "abort", "exit"],
+        example: "0.2.187",
+    },
+];
+
+impl Sdk {
+    /// Understands `VERSION` or `VERSION:end=KIND`; else what is wrong and what would be right.
+    fn parse(&self, rest: &str) -> Result<WorkerSpec, (String, String)> {
+        let (version, setting) = match rest.split_once(':') {
+            Some((version, setting)) => (version, Some(setting)),
+            None => (rest, None),
+        };
+        let version = version.trim_start_matches('v').parse().map_err(|error| {
+            (
+                format!("`{version}` is no version ({error})"),
+                format!("write all of it, such as {}@{}", self.adapter, self.example),
+            )
+        })?;
+        let end = setting
+            .map(|setting| {
+                let end = setting.strip_prefix("end=").unwrap_or_default();
+                let known = self.ends.contains(&end);
+                known.then(|| end.to_owned()).ok_or_else(|| {
+                    (
+                        format!("`{setting}` is no end that its host knows"),
+                        format!("known: end={}", self.ends.join(", end=")),
+                    )
+                })
+            })
+            .transpose()?;
+        Ok(WorkerSpec::Sdk {
+            adapter: self.adapter,
+            version,
+            end,
+        })
+    }
+}
+
 /// The text that names a worker, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkerSpec {
@@ -43,6 +104,16 @@ pub enum WorkerSpec {
     Release(Version),
     /// `claude-mem:DIR`: a checkout, or an unpacked package.
     Folder(PathBuf),
+    /// `sdk-ts@0.3.330` or `sdk-py@0.2.187`, with `:end=break` behind it if sessions are to end otherwise than by completing: an Agent
+    /// SDK from the cache in a host program of this project.
+    Sdk {
+        /// The built-in adapter.
+        adapter: &'static str,
+        /// The version of the SDK.
+        version: Version,
+        /// What the host does at a session's end, where it is named.
+        end: Option<String>,
+    },
     /// `FILE.toml`: whatever an adapter file describes.
     Adapter(PathBuf),
 }
@@ -108,13 +179,31 @@ impl WorkerSpec {
                 Ok(Self::Folder(folder.into()))
             };
         }
+        for sdk in &SDKS {
+            if let Some(rest) = spec
+                .strip_prefix(sdk.adapter)
+                .and_then(|rest| rest.strip_prefix('@'))
+            {
+                return sdk
+                    .parse(rest)
+                    .map_err(|(problem, remedy)| wrong(problem, &remedy));
+            }
+        }
         if spec.ends_with(".toml") {
             return Ok(Self::Adapter(spec.into()));
         }
         Err(wrong(
             "it is none of the known forms".to_owned(),
-            "use model, model:cleanup=…, claude-mem@VERSION, claude-mem:DIR, or an adapter's FILE.toml",
+            "use model, model:cleanup=…, claude-mem@VERSION, claude-mem:DIR, sdk-ts@VERSION, sdk-py@VERSION, or an adapter's FILE.toml",
         ))
+    }
+
+    /// The same as a scenario's file names it: a relative adapter file lies in the folder of the scenario.
+    pub fn beside(self, scenario: &Path) -> Self {
+        match (self, scenario.parent()) {
+            (Self::Adapter(path), Some(folder)) => Self::Adapter(folder.join(path)),
+            (spec, _) => spec,
+        }
     }
 
     /// Lays the settings that stand in the text over those of the scenario.
@@ -162,6 +251,11 @@ impl WorkerSpec {
                 let package = package_of(folder)?;
                 claude_mem(&version_of(&package)?, package, cache)
             }
+            Self::Sdk {
+                adapter,
+                version,
+                end,
+            } => sdk(adapter, version, end.as_deref(), cache),
             Self::Adapter(path) => {
                 let text = fs::read_to_string(path).map_err(|cause| files("read", path, cause))?;
                 let adapter = Adapter::parse(&path.display().to_string(), &text)?;
@@ -214,6 +308,7 @@ impl ResolvedWorker {
                 cache.runtime(name, &needs.runtime_versions).ok_or_else(|| {
                     let versions = &needs.runtime_versions;
                     let remedy = match name.as_str() {
+                        "python3" | "node" => "install it, and put it on PATH".to_owned(),
                         "bun" => {
                             "install it with `leak-harness install bun@1.3.5`, or put it on PATH"
                                 .to_owned()
@@ -227,6 +322,7 @@ impl ResolvedWorker {
                 })
             })
             .transpose()?;
+        let runtime = runtime.map(programs::behind_shim);
         let program = needs.program.as_deref().map(programs::find).transpose()?;
         Ok(Self {
             name: adapter
@@ -319,6 +415,37 @@ impl ResolvedWorker {
             })
         }
     }
+}
+
+/// An Agent SDK of the cache in its host.
+fn sdk(
+    name: &str,
+    version: &Version,
+    end: Option<&str>,
+    cache: &Cache,
+) -> Result<ResolvedWorker, WorkerError> {
+    let adapter = Adapter::built_in(name).expect("the hosts of the SDKs are built in");
+    let package = SDKS
+        .iter()
+        .find(|sdk| sdk.adapter == name)
+        .map(|sdk| sdk.package)
+        .unwrap_or_default();
+    let file = adapter.needs.file.clone().unwrap_or_default();
+    let folder = cache
+        .sdk(package, version)
+        .filter(|folder| folder.join(&file).is_file())
+        .ok_or_else(|| WorkerError::Missing {
+            what: format!("the Agent SDK {package} {version}"),
+            remedy: format!("install it with `leak-harness install {package}@{version}`"),
+        })?;
+    let mut worker = ResolvedWorker::new(adapter, cache)?;
+    worker.package = Some(absolute(&folder)?);
+    worker.version = Some(version.to_string());
+    if let Some(end) = end {
+        worker.name = format!("{name}:end={end}");
+        worker.flags = vec!["--end".to_owned(), end.to_owned()];
+    }
+    Ok(worker)
 }
 
 fn claude_mem(

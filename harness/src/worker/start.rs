@@ -13,10 +13,12 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use super::adapter::Method;
+use super::adapter::{Kind, Method};
+use super::client::{Client, Endpoint, Target};
 use super::environment::{self, Prepared};
 use super::error::WorkerError;
-use super::http::{Client, Failure};
+use super::http::Failure;
+use super::lines::Lines;
 use super::place::{Exit, Place, Standing, System};
 use super::spec::ResolvedWorker;
 use super::template::Variables;
@@ -59,6 +61,8 @@ pub struct Worker {
     system: System,
     emitter: Emitter,
     port: Cell<u16>,
+    /// Its stdin and stdout, where it is spoken to by lines.
+    lines: Rc<Lines>,
     process: RefCell<Option<Process>>,
     /// Workers that were started beside it.
     seconds: RefCell<Vec<Process>>,
@@ -73,6 +77,8 @@ struct Process {
     exited: watch::Receiver<Option<Exit>>,
     /// Whether its end was asked for.
     asked: Rc<Cell<bool>>,
+    /// Its stdin and stdout, where it is spoken to by lines.
+    lines: Rc<Lines>,
 }
 
 impl Worker {
@@ -88,10 +94,11 @@ impl Worker {
         emitter: Emitter,
     ) -> Result<Self, WorkerError> {
         worker.check_time_scale(place.time_scale)?;
-        let port = if place.own_network {
-            worker.adapter.port
-        } else {
-            free_port()?
+        let port = match worker.adapter.port {
+            Some(port) if place.own_network => port,
+            // Without a network there is no port to choose.
+            None if worker.adapter.kind == Kind::Stdio => 0,
+            _ => free_port()?,
         };
         Ok(Self {
             worker,
@@ -99,15 +106,19 @@ impl Worker {
             system,
             emitter,
             port: Cell::new(port),
+            lines: Rc::default(),
             process: RefCell::new(None),
             seconds: RefCell::default(),
             life: Rc::new(watch::channel(Life::Starting).0),
         })
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, self.port.get()).into()
+    /// Where it takes requests.
+    pub fn endpoint(&self) -> Endpoint {
+        match self.worker.adapter.kind {
+            Kind::Http => SocketAddr::from((Ipv4Addr::LOCALHOST, self.port.get())).into(),
+            Kind::Stdio => Endpoint::Lines(Rc::clone(&self.lines)),
+        }
     }
 
     /// Who it is, once it was started; after a restart the new one.
@@ -168,7 +179,12 @@ impl Worker {
         let prepared = environment::prepare(&self.worker, &self.place, port)?;
         let log = self.place.folder.open_log()?;
         let started = self.emitter.clock().now();
-        let identity = self.spawn_process(prepared, log, standing)?;
+        let lines = match standing {
+            Standing::First => Rc::clone(&self.lines),
+            // Nobody asks it anything; its stdin stays open.
+            Standing::Second => Rc::default(),
+        };
+        let identity = self.spawn_process(prepared, log, standing, &lines)?;
         let mut told = (self.system.exit)(identity);
         let event = match standing {
             Standing::First => EventKind::WorkerStarted { process: identity },
@@ -183,6 +199,7 @@ impl Worker {
             Rc::clone(&self.life),
             Rc::clone(&asked),
         );
+        let pipes = Rc::clone(&lines);
         spawn_local(async move {
             let exit = match told.wait_for(Option::is_some).await {
                 Ok(exit) => *exit,
@@ -190,6 +207,7 @@ impl Worker {
                 Err(_) => return,
             };
             let Some(exit) = exit else { return };
+            pipes.disconnect();
             let (code, signal) = (exit.code, exit.signal);
             let event = match standing {
                 Standing::First => EventKind::WorkerExited {
@@ -221,6 +239,7 @@ impl Worker {
             started,
             exited: seen,
             asked,
+            lines,
         })
     }
 
@@ -230,6 +249,7 @@ impl Worker {
         prepared: Prepared,
         log: std::fs::File,
         standing: Standing,
+        lines: &Lines,
     ) -> Result<ProcessIdentity, WorkerError> {
         let failed = |cause| WorkerError::Start {
             program: prepared.program.clone(),
@@ -242,9 +262,13 @@ impl Worker {
             .current_dir(&prepared.cwd)
             .env_clear()
             .envs(prepared.environment.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().map_err(failed)?)
-            .stderr(log);
+            .stderr(log.try_clone().map_err(failed)?);
+        match self.worker.adapter.kind {
+            Kind::Http => command
+                .stdin(Stdio::null())
+                .stdout(log.try_clone().map_err(failed)?),
+            Kind::Stdio => command.stdin(Stdio::piped()).stdout(Stdio::piped()),
+        };
         // SAFETY: setsid is safe to call between fork and exec, and `before_exec` promises to make only such calls.
         unsafe {
             command.pre_exec(move || {
@@ -255,7 +279,10 @@ impl Worker {
                 before_exec()
             });
         }
-        let child = command.spawn().map_err(failed)?;
+        let mut child = command.spawn().map_err(failed)?;
+        if let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) {
+            lines.connect(stdin, stdout, log).map_err(failed)?;
+        }
         (self.system.identity)(child.id(), standing).map_err(failed)
     }
 
@@ -265,10 +292,18 @@ impl Worker {
         let mut last = "it was not asked yet".to_owned();
         let mut exited = process.exited.clone();
         let asking = async {
-            let mut client = Client::new(self.address());
+            let Some(path) = &ready.path else {
+                last = "it has written no line that says that it is ready".to_owned();
+                return self.lines.ready(ready.field.as_ref()).await;
+            };
+            let target = Target::Http {
+                method: Method::Get,
+                path: path.clone(),
+            };
+            let mut client = Client::new(self.endpoint());
             let mut pause = ASK_AGAIN.0;
             loop {
-                match client.send(Method::Get, &ready.path, None, QUESTION).await {
+                match client.send(&target, None, QUESTION).await {
                     Ok(answer)
                         if answer.status == ready.status
                             && ready
@@ -460,7 +495,7 @@ impl Worker {
                 let unset = |unset: super::template::Unset| WorkerError::Unset {
                     placeholder: unset.0,
                 };
-                let path = request.path.render_path(&nothing).map_err(unset)?;
+                let target = request.target(&nothing).map_err(unset)?;
                 let body = request
                     .body
                     .as_ref()
@@ -468,9 +503,12 @@ impl Worker {
                     .transpose()
                     .map_err(unset)?;
                 // No answer is no reason to wait: what counts is whether it goes.
-                let _: Result<_, Failure> = Client::new(self.address())
-                    .send(request.method, &path, body.as_ref(), patience)
+                let _: Result<_, Failure> = Client::new(self.endpoint())
+                    .send(&target, body.as_ref(), patience)
                     .await;
+            }
+            if stop.closes_stdin {
+                process.lines.close_stdin();
             }
             Ok::<(), WorkerError>(())
         };

@@ -42,7 +42,7 @@ impl Setup {
             .replace("timeout = \"10s\"", &format!("timeout = \"{patience}\""))
             .replace("timeout = \"5s\"", &format!("timeout = \"{patience}\""));
         let mut adapter = Adapter::parse("small.toml", &text).unwrap();
-        adapter.port = address.port();
+        adapter.port = Some(address.port());
         let resolved = ResolvedWorker {
             adapter,
             name: "small".to_owned(),

@@ -58,6 +58,19 @@ fn errors_of_adapters_point_and_help() {
         ("work = true", "work = false"),
         ("timeout = \"10s\"", "timeout = \"10\""),
         ("timeout = \"10s\"", ""),
+        ("port = 4711", ""),
+        ("path = \"/ready\"", ""),
+        ("path = \"/observe\"", ""),
+        ("path = \"/observe\"", "ask = \"observe\""),
+        (
+            "path = \"/observe\"",
+            "path = \"/observe\"\nask = \"observe\"",
+        ),
+        ("signal = \"SIGTERM\"", "closes_stdin = true"),
+        (
+            "[stop]",
+            "[queue]\nask = \"waiting\"\nat = \"/left\"\n\n[stop]",
+        ),
         ("signal = \"SIGTERM\"", ""),
         ("signal = \"SIGTERM\"", "signal = \"SIGKILL\""),
         ("method = \"POST\"", "method = \"PATCH\""),
@@ -114,6 +127,64 @@ fn errors_of_adapters_point_and_help() {
         let _ = writeln!(text, "{error}\n");
     }
     insta::assert_snapshot!(text);
+}
+
+/// The same for the kind that reads lines: the worked example with one thing changed.
+#[test]
+fn errors_of_adapters_that_speak_by_lines_point_and_help() {
+    const LINES: &str = include_str!("../../../scenarios/any-daemon/daemon.toml");
+    let body = "body = { session = \"{session}\", text = \"{prompt}\" }";
+    let changes = [
+        ("kind = \"stdio\"", "kind = \"stdin\""),
+        ("kind = \"stdio\"", "kind = \"stdio\"\nport = 4711"),
+        ("timeout = \"10s\"", "timeout = \"10s\"\npath = \"/ready\""),
+        ("ask = \"prompt\"", "method = \"POST\"\npath = \"/prompt\""),
+        ("ask = \"prompt\"", "method = \"POST\"\nask = \"prompt\""),
+        ("ask = \"prompt\"", ""),
+        ("ask = \"prompt\"", "aks = \"prompt\""),
+        (body, "body = \"{prompt}\""),
+        (body, "body = { id = \"{session}\" }"),
+        (body, "body = { session = \"{sesion}\" }"),
+        (
+            "[stop]",
+            "[ends.disconnect]\nduring = \"prompt\"\nafter = \"sent\"\n\n[stop]",
+        ),
+        (
+            "[stop]",
+            "[[stored]]\nkinds = [\"prompt\"]\npath = \"/all\"\nitems = \"\"\n\n[stop]",
+        ),
+        (
+            "[stop]",
+            "[[stored]]\nkinds = [\"prompt\"]\nask = \"all\"\n\n[stop]",
+        ),
+        (
+            "[stop]",
+            "[queue]\npath = \"/left\"\nat = \"/left\"\n\n[stop]",
+        ),
+        ("closes_stdin = true", ""),
+        (
+            "closes_stdin = true",
+            "closes_stdin = true\nsignal = \"SIGTERM\"",
+        ),
+    ];
+    let mut text = String::new();
+    for (from, to) in changes {
+        assert!(LINES.contains(from), "{from}");
+        let error = Adapter::parse("daemon.toml", &LINES.replacen(from, to, 1)).expect_err(to);
+        let _ = writeln!(text, "{error}\n");
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// Adapters lie beside scenarios and are told apart by what they say.
+#[test]
+fn an_adapter_is_told_from_a_scenario() {
+    assert!(Adapter::is_written_in("kind = \"stdio\""));
+    assert!(Adapter::is_written_in("name = \"a\"\nbased_on = \"model\""));
+    assert!(!Adapter::is_written_in(
+        "name = \"a\"\n[load]\nsessions = 1"
+    ));
+    assert!(!Adapter::is_written_in("kind = "));
 }
 
 #[test]
@@ -408,6 +479,17 @@ fn the_text_that_names_a_worker_is_understood() {
         parse("my/worker.toml"),
         WorkerSpec::Adapter("my/worker.toml".into())
     );
+    let beside = parse("worker.toml").beside(Path::new("scenarios/a.toml"));
+    assert_eq!(beside, WorkerSpec::Adapter("scenarios/worker.toml".into()));
+    assert_eq!(parse("model").beside(Path::new("a.toml")), parse("model"));
+    assert_eq!(
+        parse("sdk-ts@0.3.330:end=break"),
+        WorkerSpec::Sdk {
+            adapter: "sdk-ts",
+            version: Version::new(0, 3, 330),
+            end: Some("break".to_owned()),
+        }
+    );
     let mut settings = WorkerSettings::default();
     parse("model:cleanup=tracked+close,query_end=closes-stdin,kill_after=2s").apply(&mut settings);
     assert_eq!(settings.cleanup, [Cleanup::Tracked, Cleanup::Close]);
@@ -454,6 +536,10 @@ fn workers_that_cannot_be_had_say_why_and_what_to_do() {
         "claude-mem@13".to_owned(),
         "claude-mem@13.25.3".to_owned(),
         "claude-mem:".to_owned(),
+        "sdk-ts@0.3".to_owned(),
+        "sdk-ts@0.0.1:end=aclose".to_owned(),
+        "sdk-ts@0.0.1".to_owned(),
+        "sdk-py@0.0.1:end=aclose".to_owned(),
         in_folder(&empty),
         in_folder(&folder.path().join("absent")),
         in_folder(&nameless),

@@ -8,6 +8,9 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod end_to_end;
 mod explore;
+// Looks for processes in /proc.
+#[cfg(target_os = "linux")]
+mod lines;
 mod many;
 mod scenario;
 mod support;
