@@ -217,12 +217,17 @@ pub struct ReproArguments {
 /// `matrix`
 #[derive(Debug, Args)]
 pub struct MatrixArguments {
-    /// Scenario files: the rows. Without any, and without columns, the solutions of #603 are compared
+    /// Scenario files: the rows. Without any, workers get a plain load and every known misbehaviour, their sessions ended as their own
+    /// clients end them; without columns too, the solutions of #603 are compared
     #[arg(value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
-    /// A worker, as `run` takes it: a column
+    /// A worker, as `run` takes it: a column. `claude-mem@all` stands for every release in the cache
     #[arg(long, value_name = "WORKER", num_args = 1..)]
     pub worker: Vec<String>,
+    /// Divides the times of the worker, the fakes and the grace. Given several times, each worker has a column for each, and it is said
+    /// whether they agree
+    #[arg(long, value_name = "K")]
+    pub time_scale: Vec<f64>,
     /// Cleanup policies of the model, joined by `+`: a column
     #[arg(long, value_name = "NAME+NAME", num_args = 1.., conflicts_with = "worker")]
     pub cleanup: Vec<String>,

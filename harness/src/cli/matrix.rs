@@ -9,9 +9,10 @@ use super::failure::Failure;
 use super::gym::{Folders, write};
 use super::many::{ManyLine, at_once};
 use super::output;
-use super::plan::ScenarioText;
+use super::plan::{ScenarioText, cache, resolve};
 use super::run::{again, style};
-use crate::matrix::{self, Column, Order, Row, markdown, solutions, terminal};
+use crate::matrix::{self, Column, Order, Row, history, markdown, solutions, terminal};
+use crate::report::escape::plain;
 use crate::scenario::Scenario;
 use crate::worker::{WorkerSpec, find_program};
 
@@ -85,7 +86,11 @@ pub fn matrix(arguments: &MatrixArguments, quiet: bool) -> Result<ExitCode, Fail
 
 fn rows(arguments: &MatrixArguments) -> Result<Vec<Row>, Failure> {
     if arguments.scenarios.is_empty() {
-        return Ok(solutions::rows());
+        return Ok(if arguments.worker.is_empty() {
+            solutions::rows()
+        } else {
+            history::rows()
+        });
     }
     let read = |path: &PathBuf| {
         let text = ScenarioText::read(path)?;
@@ -101,10 +106,8 @@ fn rows(arguments: &MatrixArguments) -> Result<Vec<Row>, Failure> {
 }
 
 fn columns(arguments: &MatrixArguments) -> Result<Vec<Column>, Failure> {
-    let workers = arguments
-        .worker
-        .iter()
-        .map(|worker| (worker, worker.clone()));
+    let workers = workers(&arguments.worker)?;
+    let workers = workers.iter().map(|worker| (worker, worker.clone()));
     let policies = arguments
         .cleanup
         .iter()
@@ -112,18 +115,68 @@ fn columns(arguments: &MatrixArguments) -> Result<Vec<Column>, Failure> {
     let mut columns = Vec::new();
     for (name, worker) in workers.chain(policies) {
         WorkerSpec::parse(&worker).map_err(Failure::usage)?;
-        columns.push(Column {
+        let column = Column {
             name: name.clone(),
             about: worker.clone(),
-            worker: Some(worker),
+            worker: Some(worker.clone()),
             ..Column::default()
-        });
+        };
+        columns.push(
+            if arguments.scenarios.is_empty() && arguments.cleanup.is_empty() {
+                history::ending(column, resolve(&worker)?.adapter.usual_end())
+            } else {
+                column
+            },
+        );
     }
-    Ok(if columns.is_empty() {
-        solutions::columns()
-    } else {
-        columns
+    if columns.is_empty() {
+        columns = solutions::columns();
+    }
+    Ok(match &arguments.time_scale[..] {
+        [] => columns,
+        factors => columns
+            .iter()
+            .flat_map(|column| factors.iter().map(|factor| scaled(column, *factor)))
+            .collect(),
     })
+}
+
+/// The workers that are named, those that stand for several written out, oldest first.
+fn workers(named: &[String]) -> Result<Vec<String>, Failure> {
+    let mut workers = Vec::new();
+    for name in named {
+        let Some(package) = name.strip_suffix("@all") else {
+            workers.push(name.clone());
+            continue;
+        };
+        let versions = cache()?.versions(package);
+        if versions.is_empty() {
+            return Err(Failure::usage(format_args!(
+                "`{}` stands for every release in the cache, and there is none; fetch some with `leak-harness install {}@VERSION`",
+                plain(name),
+                plain(package)
+            )));
+        }
+        workers.extend(
+            versions
+                .iter()
+                .map(|version| format!("{package}@{version}")),
+        );
+    }
+    Ok(workers)
+}
+
+/// A column with its times divided.
+fn scaled(column: &Column, factor: f64) -> Column {
+    let mut column = column.clone();
+    let speed = if factor == 1.0 {
+        "in real time".to_owned()
+    } else {
+        format!("{factor}x")
+    };
+    column.name = format!("{} {speed}", column.name);
+    column.changes.push(format!("run.time_scale={factor:?}"));
+    column
 }
 
 /// The command as it was typed, its program by name: where that lies is nobody's business.

@@ -5,7 +5,9 @@
 
 mod answer;
 pub mod cell;
+pub mod history;
 pub mod markdown;
+pub mod picture;
 pub mod results;
 pub mod solutions;
 pub mod terminal;
@@ -15,13 +17,15 @@ mod examples;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::batch::{BatchError, Job, Outcome, carry_out};
 use crate::clock::monotonic_ns;
+use crate::recording::Recording;
 use crate::run::left_after_the_stop;
+use crate::scenario::{End, Scenario};
 
-use cell::Cell;
+use cell::{AliveAfter, Cell};
 use results::{MatrixReport, SCHEMA};
 
 /// One scenario.
@@ -116,6 +120,8 @@ pub fn run(
         let cell = match outcome {
             Outcome::Judged(report) => Cell {
                 left_after_the_stop: left_after_the_stop(&job.out).ok().flatten(),
+                alive_after_ms: AliveAfter::of(&job.out, report.scenario.time_scale),
+                end: end_of(&job.out),
                 ..Cell::new(row, column, &report)
             },
             Outcome::Failed(failed) => Cell::failed(row, column, failed.message),
@@ -145,6 +151,14 @@ pub fn run(
         answer: Vec::new(),
     };
     Ok(report.with_answer())
+}
+
+/// How the sessions of a run ended: what its scenario, as it was run, says.
+fn end_of(folder: &Path) -> Option<End> {
+    let recording = Recording::open(folder).ok()?;
+    let (scenario, _) =
+        Scenario::parse_with(&recording.manifest.scenario_file, &recording.scenario, &[]).ok()?;
+    Some(scenario.load.end)
 }
 
 /// A name as a part of a file's name.

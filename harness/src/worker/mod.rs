@@ -16,6 +16,7 @@ mod install_error;
 mod place;
 pub mod programs;
 mod requests;
+mod scaled;
 mod spec;
 mod start;
 pub mod template;

@@ -13,11 +13,12 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use super::adapter::Method;
+use super::adapter::{Method, TimeScaling};
 use super::environment::{self, Prepared};
 use super::error::WorkerError;
 use super::http::{Client, Failure};
 use super::place::{Exit, Place, Standing, System};
+use super::scaled;
 use super::spec::ResolvedWorker;
 use super::template::Variables;
 use crate::emitter::Emitter;
@@ -152,7 +153,10 @@ impl Worker {
     async fn start_once(&self) -> Result<(), WorkerError> {
         let process = self.spawn(Standing::First, self.port.get()).await?;
         *self.process.borrow_mut() = Some(process.clone());
-        let ready = self.ready(&process).await;
+        let ready = match self.ready(&process).await {
+            Ok(()) => self.scaled(process.identity.pid).await,
+            error => error,
+        };
         match &ready {
             Ok(()) => {
                 let after = self.emitter.clock().now().since(process.started);
@@ -310,6 +314,15 @@ impl Worker {
                 log: log(),
             }),
         }
+    }
+
+    /// Makes sure that the worker's own times are divided where they have to be: otherwise the run would measure something else.
+    async fn scaled(&self, pid: u32) -> Result<(), WorkerError> {
+        let preloaded = self.worker.adapter.time_scale == Some(TimeScaling::Preloaded);
+        if preloaded && self.place.time_scale != 1.0 {
+            scaled::proven(self.place.folder.root(), pid, self.place.time_scale).await?;
+        }
+        Ok(())
     }
 
     /// A planned fault: sends a signal, and says before that its end is wanted.
