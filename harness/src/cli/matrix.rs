@@ -1,7 +1,7 @@
 //! `matrix`: scenarios against workers or cleanup policies, in one table.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::{MatrixArguments, TableFormat};
 use super::exit_code::ExitCode;
@@ -11,13 +11,18 @@ use super::many::{ManyLine, at_once};
 use super::output;
 use super::plan::{ScenarioText, cache, resolve};
 use super::run::{again, style};
-use crate::matrix::{self, Column, Order, Row, history, markdown, solutions, terminal};
+use crate::matrix::results::MatrixReport;
+use crate::matrix::versions::History;
+use crate::matrix::{self, Column, Order, Row, history, markdown, picture, solutions, terminal};
 use crate::report::escape::plain;
 use crate::scenario::Scenario;
 use crate::worker::{WorkerSpec, find_program};
 
 /// Fills the table.
 pub fn matrix(arguments: &MatrixArguments, quiet: bool) -> Result<ExitCode, Failure> {
+    if let Some(path) = &arguments.again {
+        return show(&read(path)?, arguments);
+    }
     for program in ["fake-claude", "model-worker"] {
         find_program(program).map_err(Failure::usage)?;
     }
@@ -64,15 +69,26 @@ pub fn matrix(arguments: &MatrixArguments, quiet: bool) -> Result<ExitCode, Fail
         line.show("runs", done, total, failed);
     })?;
     drop(line);
+    show(&report, arguments)
+}
+
+/// Writes a table to its folder and to stdout.
+fn show(report: &MatrixReport, arguments: &MatrixArguments) -> Result<ExitCode, Failure> {
     let json = report.json().map_err(Failure::internal)?;
-    let page = markdown::render(&report);
+    let page = markdown::render(report);
     if let Some(out) = &arguments.out {
         fs::create_dir_all(out).map_err(|cause| Failure::file(out, &cause))?;
         write(out, "matrix.json", &json)?;
         write(out, "matrix.md", &page)?;
+        // Solutions are compared with each other, workers stand for themselves.
+        if report.baseline.is_none() {
+            let history = History::new(report).json().map_err(Failure::internal)?;
+            write(out, "history.json", &history)?;
+            write(out, "heatmap.svg", &picture::render(report))?;
+        }
     }
     output::result(&match arguments.format {
-        TableFormat::Human => terminal::render(&report, style()),
+        TableFormat::Human => terminal::render(report, style()),
         TableFormat::Json => json,
         TableFormat::Markdown => page,
     })?;
@@ -82,6 +98,15 @@ pub fn matrix(arguments: &MatrixArguments, quiet: bool) -> Result<ExitCode, Fail
     } else {
         ExitCode::Expected
     })
+}
+
+/// A table that was written before.
+fn read(path: &Path) -> Result<MatrixReport, Failure> {
+    let text = fs::read_to_string(path).map_err(|cause| Failure::file(path, &cause))?;
+    let report: MatrixReport = serde_json::from_str(&text).map_err(|cause| {
+        Failure::usage(format_args!("{}: no matrix.json: {cause}", path.display()))
+    })?;
+    Ok(report.with_answer())
 }
 
 fn rows(arguments: &MatrixArguments) -> Result<Vec<Row>, Failure> {

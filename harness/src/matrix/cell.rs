@@ -102,7 +102,15 @@ impl AliveAfter {
         let events = Recording::open(folder).and_then(|recording| recording.events());
         let told = events.map(|events| alive_after(events, &spans));
         match told.as_deref() {
-            Ok(&[at_the_end, five_seconds, fifteen_seconds, one_minute, four_minutes]) => Self {
+            Ok(
+                &[
+                    at_the_end,
+                    five_seconds,
+                    fifteen_seconds,
+                    one_minute,
+                    four_minutes,
+                ],
+            ) => Self {
                 at_the_end,
                 five_seconds,
                 fifteen_seconds,

@@ -11,6 +11,7 @@ pub mod picture;
 pub mod results;
 pub mod solutions;
 pub mod terminal;
+pub mod versions;
 
 #[cfg(test)]
 mod examples;

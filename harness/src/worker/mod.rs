@@ -15,6 +15,7 @@ pub mod install;
 mod install_error;
 mod place;
 pub mod programs;
+pub mod releases;
 mod requests;
 mod scaled;
 mod spec;

@@ -13,7 +13,7 @@ use super::folder::files;
 /// The script.
 const SCRIPT: &str = include_str!("time_scale.cjs");
 /// How long the file may take after the worker is ready: trying takes a tenth of a second, on a busy machine seconds.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// The time between two looks for the file.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -34,7 +34,12 @@ pub fn put_script(root: &Path) -> Result<(PathBuf, PathBuf), WorkerError> {
 /// # Errors
 ///
 /// There is none, or it does not say that this factor is in force.
-pub async fn proven(root: &Path, pid: u32, factor: f64) -> Result<(), WorkerError> {
+pub async fn proven(
+    root: &Path,
+    pid: u32,
+    factor: f64,
+    patience: Duration,
+) -> Result<(), WorkerError> {
     let file = proofs(root).join(pid.to_string());
     let wrong = |why: String| WorkerError::WouldNotScale { factor, why };
     let looking = async {
@@ -48,7 +53,7 @@ pub async fn proven(root: &Path, pid: u32, factor: f64) -> Result<(), WorkerErro
             sleep(LOOK_AGAIN).await;
         }
     };
-    let word = timeout(PATIENCE, looking).await.map_err(|_| {
+    let word = timeout(patience, looking).await.map_err(|_| {
         wrong("its runtime did not load the script that divides its timers".to_owned())
     })?;
     fs::remove_file(&file).map_err(|cause| files("remove", &file, cause))?;
@@ -74,11 +79,10 @@ mod tests {
     fn outcome(root: &Path, pid: u32, factor: f64) -> Result<(), String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
-            .start_paused(true)
             .build()
             .unwrap();
         runtime
-            .block_on(proven(root, pid, factor))
+            .block_on(proven(root, pid, factor, Duration::from_millis(50)))
             .map_err(|error| error.to_string())
     }
 
@@ -90,9 +94,18 @@ mod tests {
         fs::write(proofs.join("7"), "scaled by 30\n").unwrap();
         assert_eq!(outcome(folder.path(), 7, 30.0), Ok(()));
         // Once it was read it is gone, as the process may be.
-        insta::assert_snapshot!(outcome(folder.path(), 7, 30.0).unwrap_err(), @"");
+        let error = outcome(folder.path(), 7, 30.0).unwrap_err();
+        assert!(
+            error
+                .starts_with("the worker would not scale its time by 30: its runtime did not load"),
+            "{error}"
+        );
         fs::write(proofs.join("8"), "not scaled: setTimeout\n").unwrap();
-        insta::assert_snapshot!(outcome(folder.path(), 8, 30.0).unwrap_err(), @"");
+        let error = outcome(folder.path(), 8, 30.0).unwrap_err();
+        assert!(
+            error.contains("the script says `not scaled: setTimeout`; run it in real time"),
+            "{error}"
+        );
         fs::write(proofs.join("9"), "scaled by 60\n").unwrap();
         assert!(outcome(folder.path(), 9, 30.0).is_err());
     }

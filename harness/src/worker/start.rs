@@ -320,7 +320,8 @@ impl Worker {
     async fn scaled(&self, pid: u32) -> Result<(), WorkerError> {
         let preloaded = self.worker.adapter.time_scale == Some(TimeScaling::Preloaded);
         if preloaded && self.place.time_scale != 1.0 {
-            scaled::proven(self.place.folder.root(), pid, self.place.time_scale).await?;
+            let (root, factor) = (self.place.folder.root(), self.place.time_scale);
+            scaled::proven(root, pid, factor, scaled::PATIENCE).await?;
         }
         Ok(())
     }
