@@ -6,10 +6,9 @@ use fake_claude::quantity::Span;
 use serde::{Deserialize, Serialize};
 
 use super::{Column, Row};
-use crate::recording::Recording;
 use crate::report::Report;
+use crate::run::alive_after_the_load;
 use crate::scenario::{Bin, End, Verdict};
-use crate::timeline::alive::alive_after;
 
 /// One cell: what became of a scenario with a worker.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -99,9 +98,7 @@ impl AliveAfter {
     /// What the recording of a run tells.
     pub(super) fn of(folder: &Path, time_scale: f64) -> Self {
         let spans = [0, 5, 15, 60, 240].map(|seconds| Span::from_secs(seconds).divided(time_scale));
-        let events = Recording::open(folder).and_then(|recording| recording.events());
-        let told = events.map(|events| alive_after(events, &spans));
-        match told.as_deref() {
+        match alive_after_the_load(folder, &spans).as_deref() {
             Ok(
                 &[
                     at_the_end,

@@ -18,13 +18,11 @@ mod examples;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::batch::{BatchError, Job, Outcome, carry_out};
 use crate::clock::monotonic_ns;
-use crate::recording::Recording;
-use crate::run::left_after_the_stop;
-use crate::scenario::{End, Scenario};
+use crate::run::{left_after_the_stop, recorded_end};
 
 use cell::{AliveAfter, Cell};
 use results::{MatrixReport, SCHEMA};
@@ -122,7 +120,7 @@ pub fn run(
             Outcome::Judged(report) => Cell {
                 left_after_the_stop: left_after_the_stop(&job.out).ok().flatten(),
                 alive_after_ms: AliveAfter::of(&job.out, report.scenario.time_scale),
-                end: end_of(&job.out),
+                end: recorded_end(&job.out).ok(),
                 ..Cell::new(row, column, &report)
             },
             Outcome::Failed(failed) => Cell::failed(row, column, failed.message),
@@ -152,14 +150,6 @@ pub fn run(
         answer: Vec::new(),
     };
     Ok(report.with_answer())
-}
-
-/// How the sessions of a run ended: what its scenario, as it was run, says.
-fn end_of(folder: &Path) -> Option<End> {
-    let recording = Recording::open(folder).ok()?;
-    let (scenario, _) =
-        Scenario::parse_with(&recording.manifest.scenario_file, &recording.scenario, &[]).ok()?;
-    Some(scenario.load.end)
 }
 
 /// A name as a part of a file's name.
