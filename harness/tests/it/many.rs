@@ -256,11 +256,11 @@ fn workers_are_compared_by_what_lives_on_and_painted() {
             "matrix",
             "--worker",
             "model",
-            "model:cleanup=tracked",
+            "model:cleanup=idle",
             "--only",
             "ignores-eof",
             "--set",
-            "run.watch=\"60s\"",
+            "worker.idle_limit=\"30s\"",
             "--out",
             "out",
         ])
@@ -277,13 +277,13 @@ fn workers_are_compared_by_what_lives_on_and_painted() {
         // All of the work is accepted: six sessions of two prompts with three items each.
         assert_eq!(
             (&row["accepted"], &row["end"]),
-            (&36.into(), &"complete".into())
+            (&36.into(), &"abandon".into())
         );
     }
-    // As shipped nothing ends them, so that all live on; tracked, none is left after a minute.
-    let (shipped, tracked) = (&rows[0], &rows[1]);
-    assert_eq!(shipped["alive_after_ms"]["60000"], shipped["spawned"]);
-    assert_eq!(tracked["alive_after_ms"]["60000"], 0);
+    // As shipped nothing ends them, so that all live on; with an idle limit, none is left after four minutes.
+    let (shipped, idle) = (&rows[0], &rows[1]);
+    assert_eq!(shipped["alive_after_ms"]["240000"], shipped["spawned"]);
+    assert_eq!(idle["alive_after_ms"]["240000"], 0);
     assert_eq!(shipped["verdict"], "fail");
     let picture = fs::read_to_string(ground.path("out/heatmap.svg")).expect("it was written");
     assert!(picture.contains("class=\"leaked\""), "{picture}");
@@ -292,7 +292,7 @@ fn workers_are_compared_by_what_lives_on_and_painted() {
     let said = ground
         .call(["matrix", "--again", "out/matrix.json", "--out", "again"])
         .expect(0);
-    assert!(said.stdout.contains("model:cleanup=tracked"), "{said:?}");
+    assert!(said.stdout.contains("model:cleanup=idle"), "{said:?}");
     let again = fs::read_to_string(ground.path("again/history.json")).expect("it was written");
     assert_eq!(again, text);
     ground.assert_clean();
