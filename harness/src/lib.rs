@@ -35,6 +35,7 @@
 
 pub mod attach;
 pub mod batch;
+pub mod bisect;
 pub mod cli;
 pub mod clock;
 pub mod driver;

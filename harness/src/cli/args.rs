@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use fake_claude::quantity::Span;
+use semver::Version;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as ValueError;
 
-use crate::scenario::Witness;
+use crate::scenario::{Bin, Witness};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -48,6 +49,8 @@ pub enum Command {
     Repro(ReproArguments),
     /// Runs scenarios against several workers or cleanup policies, and puts them into one table
     Matrix(MatrixArguments),
+    /// Walks the releases of claude-mem between two, and names the first one that changed the verdict of a scenario
+    Bisect(BisectArguments),
     /// Runs every planted defect and clean control, and prints the confusion matrix
     Gym(GymArguments),
     /// Searches the moments at which a fault makes a worker leak or lose work, and writes the smallest scenario that shows it
@@ -217,12 +220,17 @@ pub struct ReproArguments {
 /// `matrix`
 #[derive(Debug, Args)]
 pub struct MatrixArguments {
-    /// Scenario files: the rows. Without any, and without columns, the solutions of #603 are compared
+    /// Scenario files: the rows. Without any, workers get a plain load and every known misbehaviour, their sessions ended as their own
+    /// clients end them; without columns too, the solutions of #603 are compared
     #[arg(value_name = "SCENARIO")]
     pub scenarios: Vec<PathBuf>,
-    /// A worker, as `run` takes it: a column
+    /// A worker, as `run` takes it: a column. `claude-mem@all` stands for every release in the cache
     #[arg(long, value_name = "WORKER", num_args = 1..)]
     pub worker: Vec<String>,
+    /// Divides the times of the worker, the fakes and the grace. Given several times, each worker has a column for each, and it is said
+    /// whether they agree
+    #[arg(long, value_name = "K")]
+    pub time_scale: Vec<f64>,
     /// Cleanup policies of the model, joined by `+`: a column
     #[arg(long, value_name = "NAME+NAME", num_args = 1.., conflicts_with = "worker")]
     pub cleanup: Vec<String>,
@@ -238,6 +246,9 @@ pub struct MatrixArguments {
     /// Keeps the runs' recordings in the folder of the results
     #[arg(long, requires = "out")]
     pub keep: bool,
+    /// Shows the table of a matrix.json again, and runs nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenarios", "worker", "cleanup", "only", "set", "time_scale"])]
+    pub again: Option<PathBuf>,
     /// How many runs are made at a time [default: two for each core, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub jobs: Option<u32>,
@@ -247,6 +258,72 @@ pub struct MatrixArguments {
     /// What goes to stdout
     #[arg(long, value_enum, default_value_t)]
     pub format: TableFormat,
+}
+
+const BISECT: &str = "\
+Releases are taken from the cache, from the tags of --source, or from npm; what is missing is fetched into the cache. Each one is run
+twice or more. One that differs between its runs, or would not run, is named, and its neighbour is tried instead.
+
+Exit codes:
+  0  the first release that changed the verdict is named
+  1  both ends have the same verdict: there is no change to look for
+  2  usage, or a bad scenario
+  3  not decided: an end differs between its runs, or the change is in one of several releases that could not be told
+  4  one of the ends would not run
+  130 interrupted";
+
+/// `bisect`
+#[derive(Debug, Args)]
+#[command(after_help = BISECT)]
+pub struct BisectArguments {
+    /// The scenario file; how it is expected to come out does not matter here
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// A release that is well; it may also be the newer one
+    #[arg(long, value_name = "VERSION")]
+    pub good: Version,
+    /// A release that is not
+    #[arg(long, value_name = "VERSION")]
+    pub bad: Version,
+    /// Asks for one finding, such as `retained`, instead of the whole verdict: is it there or not?
+    #[arg(long, value_name = "RULE", value_parser = rule())]
+    pub finding: Option<Bin>,
+    /// Takes releases from the tags of this local clone of claude-mem
+    #[arg(long, value_name = "DIR")]
+    pub source: Option<PathBuf>,
+    /// Only releases in the cache; nothing is fetched
+    #[arg(long, conflicts_with = "source")]
+    pub offline: bool,
+    /// Ends sessions as each release's own client does, whatever the scenario says
+    #[arg(long)]
+    pub usual_end: bool,
+    /// How often each release is run
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..))]
+    pub runs: u32,
+    /// Divides the times of the worker, the fakes and the grace
+    #[arg(long, value_name = "K")]
+    pub time_scale: Option<f64>,
+    /// Changes one key of the scenario
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Where bisect.json and the runs go; without it nothing is kept
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// How many runs are made at a time [default: two for each core, at most 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub jobs: Option<u32>,
+    /// The place of the runs
+    #[arg(long, value_enum, default_value_t)]
+    pub isolation: IsolationChoice,
+    /// What goes to stdout
+    #[arg(long, value_enum, default_value_t)]
+    pub format: TableFormat,
+}
+
+/// The names of findings, as reports write them.
+fn rule() -> impl TypedValueParser<Value = Bin> {
+    NonEmptyStringValueParser::new()
+        .try_map(|name| -> Result<Bin, ValueError> { Bin::deserialize(name.into_deserializer()) })
 }
 
 /// `gym`

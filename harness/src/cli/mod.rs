@@ -2,6 +2,7 @@
 
 mod args;
 mod attach;
+mod bisect;
 mod doctor;
 mod exit_code;
 mod explain;
@@ -50,6 +51,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Run(arguments) => run::run(&arguments, quiet),
         Command::Repro(arguments) => repro::repro(&arguments, quiet),
         Command::Matrix(arguments) => matrix::matrix(&arguments, quiet),
+        Command::Bisect(arguments) => bisect::bisect(&arguments, quiet),
         Command::Gym(arguments) => gym::gym(&arguments, quiet),
         Command::Explore(arguments) => explore::explore(&arguments, quiet),
         Command::Attach(arguments) => attach::attach(&arguments, quiet),

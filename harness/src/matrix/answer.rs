@@ -10,7 +10,7 @@ const NAMED: usize = 6;
 /// A sentence for each column, one for what the groups of columns differ in, and a conclusion for each group of rows.
 pub(super) fn answer(report: &MatrixReport) -> Vec<String> {
     let Some(baseline) = &report.baseline else {
-        return Vec::new();
+        return agreements(report);
     };
     let row_groups = in_order(report.rows.iter().map(|row| row.group.as_str()));
     let columns = || {
@@ -41,6 +41,46 @@ pub(super) fn answer(report: &MatrixReport) -> Vec<String> {
         sentences.extend(conclusion(group, &stands));
     }
     sentences
+}
+
+/// For each worker that was run at several scales of time, whether it was found the same at each.
+fn agreements(report: &MatrixReport) -> Vec<String> {
+    let workers = in_order(report.columns.iter().map(|column| column.about.as_str()));
+    let said = workers.into_iter().filter_map(|worker| {
+        let columns: Vec<&ColumnLine> = report
+            .columns
+            .iter()
+            .filter(|column| column.about == worker)
+            .collect();
+        let (first, others) = columns
+            .split_first()
+            .filter(|(_, others)| !others.is_empty())?;
+        let mut differing: Vec<&str> = Vec::new();
+        for row in &report.rows {
+            let shown = |column: &ColumnLine| {
+                let cell = report.cell(row, column)?;
+                cell.failed
+                    .is_none()
+                    .then(|| (cell.verdict, cell.findings.clone()))
+            };
+            let expected = shown(first);
+            // A cell without a result agrees with nothing.
+            if expected.is_none() || others.iter().any(|column| shown(column) != expected) {
+                differing.push(&row.name);
+            }
+        }
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        let names = names.join(" and ");
+        Some(if differing.is_empty() {
+            format!(
+                "{names}: the same verdicts and findings, signatures and counts, in {}.",
+                Count(report.rows.len() as u64, "row")
+            )
+        } else {
+            format!("{names}: findings differ with {}.", listed(&differing))
+        })
+    });
+    said.collect()
 }
 
 /// What a column comes to over several rows.

@@ -1,10 +1,14 @@
 //! One cell: what became of a scenario with a worker.
 
+use std::path::Path;
+
+use fake_claude::quantity::Span;
 use serde::{Deserialize, Serialize};
 
 use super::{Column, Row};
 use crate::report::Report;
-use crate::scenario::Verdict;
+use crate::run::alive_after_the_load;
+use crate::scenario::{Bin, End, Verdict};
 
 /// One cell: what became of a scenario with a worker.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,8 +37,86 @@ pub struct Cell {
     pub left_after_the_stop: Option<u32>,
     /// How long processes took to go after their session's end, in milliseconds.
     pub time_to_reap_ms: Times,
+    /// The worker's version, where that is known.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// How the sessions ended.
+    #[serde(default)]
+    pub end: Option<End>,
+    /// The factor by which the worker's and the fakes' times were divided; 0 where nothing was run.
+    #[serde(default)]
+    pub time_scale: f64,
+    /// Work items that the worker accepted.
+    #[serde(default)]
+    pub accepted: u32,
+    /// Work items that were answered.
+    #[serde(default)]
+    pub answered: u32,
+    /// How many claudes, and what descends from them, lived so long after the last session's end.
+    #[serde(default)]
+    pub alive_after_ms: AliveAfter,
+    /// What was found, by shape.
+    #[serde(default)]
+    pub findings: Vec<Found>,
     /// Why there is nothing to judge, where there is not.
     pub failed: Option<String>,
+}
+
+/// One finding: its rule, its shape, and how many there are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Found {
+    /// The rule.
+    pub rule: Bin,
+    /// The shape, as a text that is the same in every run.
+    pub signature: String,
+    /// How many processes, work items or sessions, as the rule counts.
+    pub count: u32,
+}
+
+/// How many claudes, and what descends from them, lived so many milliseconds of the worker's own time after the last session's end; none
+/// where the recording cannot tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliveAfter {
+    /// At its end.
+    #[serde(rename = "0")]
+    pub at_the_end: Option<u32>,
+    /// After 5 s.
+    #[serde(rename = "5000")]
+    pub five_seconds: Option<u32>,
+    /// After 15 s: longer than the longest escalation in the field takes.
+    #[serde(rename = "15000")]
+    pub fifteen_seconds: Option<u32>,
+    /// After a minute.
+    #[serde(rename = "60000")]
+    pub one_minute: Option<u32>,
+    /// After four minutes: longer than the longest idle limit in the field.
+    #[serde(rename = "240000")]
+    pub four_minutes: Option<u32>,
+}
+
+impl AliveAfter {
+    /// What the recording of a run tells.
+    pub(super) fn of(folder: &Path, time_scale: f64) -> Self {
+        let spans = [0, 5, 15, 60, 240].map(|seconds| Span::from_secs(seconds).divided(time_scale));
+        match alive_after_the_load(folder, &spans).as_deref() {
+            Ok(
+                &[
+                    at_the_end,
+                    five_seconds,
+                    fifteen_seconds,
+                    one_minute,
+                    four_minutes,
+                ],
+            ) => Self {
+                at_the_end,
+                five_seconds,
+                fifteen_seconds,
+                one_minute,
+                four_minutes,
+            },
+            _ => Self::default(),
+        }
+    }
 }
 
 /// Processes that outlived what they were there for, by bin.
@@ -148,6 +230,11 @@ impl Cell {
                 duplicated: work.duplicated,
                 pending: work.pending,
             },
+            version: report.worker.version.clone(),
+            time_scale: report.scenario.time_scale,
+            accepted: work.offered - work.refused - work.skipped - work.unknown,
+            answered: work.answered,
+            findings: found(report),
             time_to_reap_ms: Times {
                 p50: some.then_some(times.p50),
                 p95: some.then_some(times.p95),
@@ -179,6 +266,21 @@ impl Cell {
     pub fn breaks(&self) -> Broken {
         self.newly_broken.unwrap_or(self.broken)
     }
+}
+
+/// What was found, sorted, so that two runs can be compared.
+fn found(report: &Report) -> Vec<Found> {
+    let mut found: Vec<Found> = report
+        .findings
+        .iter()
+        .map(|finding| Found {
+            rule: finding.rule,
+            signature: finding.signature.clone(),
+            count: finding.count,
+        })
+        .collect();
+    found.sort();
+    found
 }
 
 /// Compares every cell with the one of its row that stands in the column of this name and group.

@@ -5,10 +5,13 @@
 
 mod answer;
 pub mod cell;
+pub mod history;
 pub mod markdown;
+pub mod picture;
 pub mod results;
 pub mod solutions;
 pub mod terminal;
+pub mod versions;
 
 #[cfg(test)]
 mod examples;
@@ -19,9 +22,9 @@ use std::path::PathBuf;
 
 use crate::batch::{BatchError, Job, Outcome, carry_out};
 use crate::clock::monotonic_ns;
-use crate::run::left_after_the_stop;
+use crate::run::{left_after_the_stop, recorded_end};
 
-use cell::Cell;
+use cell::{AliveAfter, Cell};
 use results::{MatrixReport, SCHEMA};
 
 /// One scenario.
@@ -116,6 +119,8 @@ pub fn run(
         let cell = match outcome {
             Outcome::Judged(report) => Cell {
                 left_after_the_stop: left_after_the_stop(&job.out).ok().flatten(),
+                alive_after_ms: AliveAfter::of(&job.out, report.scenario.time_scale),
+                end: recorded_end(&job.out).ok(),
                 ..Cell::new(row, column, &report)
             },
             Outcome::Failed(failed) => Cell::failed(row, column, failed.message),

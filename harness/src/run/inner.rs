@@ -471,11 +471,14 @@ impl Run {
         let margin = Span::from_nanos(
             2 * self.scenario.run.tick.as_nanos() + Span::from_millis(50).as_nanos(),
         );
+        let run = &self.scenario.run;
+        let watch = run.watch.divided(run.time_scale);
         loop {
-            let left = self
-                .emitter
-                .clock()
-                .until(self.followed.borrow().rest.grace_ends() + margin);
+            let end = {
+                let rest = &self.followed.borrow().rest;
+                rest.grace_ends().max(rest.last_end + watch)
+            };
+            let left = self.emitter.clock().until(end + margin);
             if left.is_zero() || !self.anything_left() {
                 return;
             }

@@ -13,6 +13,7 @@ pub mod judged;
 mod left;
 mod order;
 mod outer;
+mod recorded;
 mod rest;
 mod steps;
 
@@ -22,3 +23,4 @@ pub use judged::{Baseline, JudgedError, judge};
 pub use left::left_after_the_stop;
 pub use order::{Order, Progress, Told};
 pub use outer::{PlaceWanted, RunError, Shown, Signals, Stopped, run};
+pub use recorded::{alive_after_the_load, recorded_end};

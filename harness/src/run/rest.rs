@@ -22,6 +22,8 @@ pub struct Rest {
     pub sessions_done: u32,
     /// The last moment at which any session's grace ends.
     grace_ends: RunTime,
+    /// When the last session so far ended.
+    pub last_end: RunTime,
     /// Dead processes that nobody has waited for, and the moment at which they should have been.
     zombies: BTreeMap<ProcessIdentity, RunTime>,
 }
@@ -50,6 +52,7 @@ impl Rest {
             EventKind::SessionEnded { .. } => {
                 self.sessions_done += 1;
                 self.grace_ends = self.grace_ends.max(grace_ends);
+                self.last_end = self.last_end.max(event.at);
             }
             EventKind::ProcessPaused { process } => {
                 self.paused.insert(*process, event.at);

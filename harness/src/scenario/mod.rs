@@ -135,6 +135,9 @@ pub struct RunSettings {
     pub drain: Span,
     /// For how long nothing may happen before the work counts as at rest.
     pub quiet: Span,
+    /// How long after the last session's end a run goes on at least, while anything lives, even where the grace is shorter: to see
+    /// how long what outlives its grace lives on. A time scale divides it.
+    pub watch: Span,
     /// The time between two samples of the process table.
     pub tick: Span,
     /// How long a request may take.
@@ -168,6 +171,7 @@ impl Default for RunSettings {
             timeout: Span::from_secs(600),
             drain: Span::from_secs(60),
             quiet: Span::from_millis(700),
+            watch: Span::ZERO,
             tick: Span::from_millis(100),
             request_timeout: Span::from_secs(30),
             without: Vec::new(),

@@ -11,6 +11,7 @@ use super::error::WorkerError;
 use super::folder::files;
 use super::hosts;
 use super::place::Place;
+use super::scaled;
 use super::spec::ResolvedWorker;
 use super::template::{Template, Unset, Variables};
 
@@ -18,8 +19,6 @@ use super::template::{Template, Unset, Variables};
 const PASSED: [&str; 7] = [
     "LANG", "LC_ALL", "LC_CTYPE", "TZ", "USER", "LOGNAME", "SHELL",
 ];
-/// The script that divides a runtime's timers.
-const TIME_SCALE_SCRIPT: &str = include_str!("time_scale.cjs");
 
 /// Everything about a start that the adapter decides, with its placeholders filled.
 #[derive(Debug)]
@@ -176,8 +175,7 @@ fn preload(
     worker: &ResolvedWorker,
     place: &Place,
 ) -> Result<Vec<(OsString, OsString)>, WorkerError> {
-    let script = place.folder.root().join("time_scale.cjs");
-    fs::write(&script, TIME_SCALE_SCRIPT).map_err(|cause| files("write", &script, cause))?;
+    let (script, proofs) = scaled::put_script(place.folder.root())?;
     let runtime = worker
         .adapter
         .needs
@@ -196,6 +194,7 @@ fn preload(
             "LEAK_HARNESS_TIME_SCALE".into(),
             place.time_scale.to_string().into(),
         ),
+        ("LEAK_HARNESS_TIME_SCALE_PROOF".into(), proofs.into()),
     ])
 }
 

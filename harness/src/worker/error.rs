@@ -60,6 +60,13 @@ pub enum WorkerError {
         /// The worker.
         worker: String,
     },
+    /// Its timers were to be divided, and are not.
+    WouldNotScale {
+        /// The factor by which they were to be divided.
+        factor: f64,
+        /// How that is known.
+        why: String,
+    },
     /// It cannot be driven as the load asks.
     Lacks {
         /// The worker.
@@ -140,6 +147,10 @@ impl fmt::Display for WorkerError {
                     "the timers of {worker} cannot be divided; leave out `time_scale`, or use `compress`, which divides arrival and think times alone"
                 )
             }
+            Self::WouldNotScale { factor, why } => write!(
+                f,
+                "the worker would not scale its time by {factor}: {why}; run it in real time (`time_scale = 1`), or use `compress`, which divides arrival and think times alone"
+            ),
             Self::Lacks {
                 worker,
                 what,

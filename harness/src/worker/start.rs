@@ -13,13 +13,14 @@ use tokio::sync::watch;
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use super::adapter::{Kind, Method};
+use super::adapter::{Kind, Method, TimeScaling};
 use super::client::{Client, Endpoint, Target};
 use super::environment::{self, Prepared};
 use super::error::WorkerError;
 use super::http::Failure;
 use super::lines::Lines;
 use super::place::{Exit, Place, Standing, System};
+use super::scaled;
 use super::spec::ResolvedWorker;
 use super::template::Variables;
 use crate::emitter::Emitter;
@@ -163,7 +164,10 @@ impl Worker {
     async fn start_once(&self) -> Result<(), WorkerError> {
         let process = self.spawn(Standing::First, self.port.get()).await?;
         *self.process.borrow_mut() = Some(process.clone());
-        let ready = self.ready(&process).await;
+        let ready = match self.ready(&process).await {
+            Ok(()) => self.scaled(process.identity.pid).await,
+            error => error,
+        };
         match &ready {
             Ok(()) => {
                 let after = self.emitter.clock().now().since(process.started);
@@ -345,6 +349,16 @@ impl Worker {
                 log: log(),
             }),
         }
+    }
+
+    /// Makes sure that the worker's own times are divided where they have to be: otherwise the run would measure something else.
+    async fn scaled(&self, pid: u32) -> Result<(), WorkerError> {
+        let preloaded = self.worker.adapter.time_scale == Some(TimeScaling::Preloaded);
+        if preloaded && self.place.time_scale != 1.0 {
+            let (root, factor) = (self.place.folder.root(), self.place.time_scale);
+            scaled::proven(root, pid, factor, scaled::PATIENCE).await?;
+        }
+        Ok(())
     }
 
     /// A planned fault: sends a signal, and says before that its end is wanted.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the harness with the modules of ours that it may use, and why no others.
-const MAY_USE: [(&str, &[&str], &str); 25] = [
+const MAY_USE: [(&str, &[&str], &str); 26] = [
     ("units", &[], "units stand at the bottom"),
     ("process", &[], "an identity knows nothing but itself"),
     (
@@ -159,6 +159,11 @@ const MAY_USE: [(&str, &[&str], &str); 25] = [
         "it is built on runs and their reports, and does not print",
     ),
     (
+        "bisect",
+        &["report"],
+        "its search is pure, and it does not print",
+    ),
+    (
         "explore",
         &[
             "batch",
@@ -183,6 +188,7 @@ const MAY_USE: [(&str, &[&str], &str); 25] = [
         &[
             "attach",
             "batch",
+            "bisect",
             "clock",
             "explore",
             "gym",

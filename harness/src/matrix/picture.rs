@@ -1,0 +1,205 @@
+//! The matrix as a picture: a heat map as SVG. Each cell is two halves, what outlived its session and what was killed, lost or done twice,
+//! since a worker that ends everything at once has one of them clean and is no better for it.
+
+use super::cell::Cell;
+use super::results::{ColumnLine, MatrixReport, RowLine};
+use super::terminal::symbols;
+use crate::report::escape::{html, plain_cut};
+use crate::scenario::Verdict;
+
+/// The size of a cell, in units of the picture.
+const CELL: (usize, usize) = (58, 34);
+/// The room for the names of rows on the left.
+const LEFT: usize = 190;
+/// The room for the names of columns above: they stand at a slant.
+const TOP: usize = 150;
+/// The room for the legend below.
+const BELOW: usize = 64;
+/// The width that the legend needs.
+const LEGEND: usize = 930;
+/// How much of a name is shown.
+const NAME: usize = 26;
+
+/// Colours follow the reader's own choice of light or dark.
+const STYLE: &str = "\
+text { font: 12px system-ui, sans-serif; fill: #1f2328 }
+.small { font-size: 9px }
+.page { fill: #ffffff }
+.line { stroke: #d0d7de; fill: none }
+.ok { fill: #d8f0dc }
+.leaked { fill: #d1242f }
+.broken { fill: #8250df }
+.unsure { fill: #d4a72c }
+.absent { fill: #d0d7de }
+@media (prefers-color-scheme: dark) {
+text { fill: #e6edf3 }
+.page { fill: #0d1117 }
+.line { stroke: #30363d }
+.ok { fill: #12361c }
+.leaked { fill: #f85149 }
+.broken { fill: #a371f7 }
+.unsure { fill: #bb8009 }
+.absent { fill: #30363d }
+}";
+
+/// The matrix as SVG. A row for each row of the table, whatever its group.
+pub fn render(report: &MatrixReport) -> String {
+    let width = (LEFT + report.columns.len() * CELL.0 + TOP / 2).max(LEGEND);
+    let height = TOP + report.rows.len() * CELL.1 + BELOW;
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\">\n\
+         <title>What leaks, and what is killed, lost or done twice</title>\n<style>\n{STYLE}\n</style>\n\
+         <rect class=\"page\" width=\"{width}\" height=\"{height}\"/>\n"
+    );
+    for (place, column) in report.columns.iter().enumerate() {
+        let (x, y) = (LEFT + place * CELL.0 + CELL.0 / 2, TOP - 8);
+        out += &format!(
+            "<text transform=\"translate({x} {y}) rotate(-45)\">{}</text>\n",
+            html(&plain_cut(&titled(&column.name, &column.group), NAME))
+        );
+    }
+    for (line, row) in report.rows.iter().enumerate() {
+        let y = TOP + line * CELL.1;
+        out += &format!(
+            "<text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\n",
+            LEFT - 8,
+            y + CELL.1 / 2 + 4,
+            html(&plain_cut(&titled(&row.name, &row.group), NAME))
+        );
+        for (place, column) in report.columns.iter().enumerate() {
+            out += &drawn(report, row, column, (LEFT + place * CELL.0, y));
+        }
+    }
+    out += &legend(TOP + report.rows.len() * CELL.1 + 18);
+    out + "</svg>\n"
+}
+
+fn titled(name: &str, group: &str) -> String {
+    if group.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name}, {group}")
+    }
+}
+
+fn drawn(
+    report: &MatrixReport,
+    row: &RowLine,
+    column: &ColumnLine,
+    (x, y): (usize, usize),
+) -> String {
+    let Some(cell) = report.cell(row, column) else {
+        return String::new();
+    };
+    let (width, height) = CELL;
+    let half = width / 2;
+    let told = html(&format!(
+        "{}, {}: {}",
+        plain_cut(&row.name, NAME),
+        plain_cut(&column.name, NAME),
+        symbols(cell)
+    ));
+    let mut out = format!("<g><title>{told}</title>\n");
+    let base = match (&cell.failed, cell.verdict) {
+        (Some(_), _) | (None, None) => "absent",
+        (None, Some(Verdict::Inconclusive)) => "unsure",
+        (None, Some(Verdict::Pass | Verdict::Fail)) => "ok",
+    };
+    out += &format!(
+        "<rect class=\"{base}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>\n"
+    );
+    let broken = cell.breaks();
+    for (class, count, whole, left) in [
+        ("leaked", cell.missed.sum(), cell.spawned, x),
+        (
+            "broken",
+            broken
+                .killed_early
+                .max(broken.lost + broken.duplicated + broken.pending),
+            if broken.lost + broken.duplicated + broken.pending >= broken.killed_early {
+                cell.accepted.max(cell.spawned)
+            } else {
+                cell.spawned
+            },
+            x + half,
+        ),
+    ] {
+        if count > 0 {
+            out += &format!(
+                "<rect class=\"{class}\" x=\"{left}\" y=\"{y}\" width=\"{half}\" height=\"{height}\" fill-opacity=\"{}\"/>\n",
+                opacity(count, whole)
+            );
+        }
+    }
+    for (index, part) in written(cell).iter().enumerate() {
+        out += &format!(
+            "<text class=\"small\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{part}</text>\n",
+            x + half,
+            y + 13 + 12 * index,
+        );
+    }
+    out += &format!(
+        "<rect class=\"line\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>\n</g>\n"
+    );
+    out
+}
+
+/// What stands in a cell, in at most two lines.
+fn written(cell: &Cell) -> Vec<String> {
+    let symbols = symbols(cell);
+    let words: Vec<&str> = symbols.split(' ').collect();
+    words
+        .chunks(words.len().div_ceil(2).max(1))
+        .map(|line| line.join(" "))
+        .collect()
+}
+
+/// How strongly a share is painted: never so weakly that one of many is not seen.
+fn opacity(count: u32, whole: u32) -> String {
+    let share = f64::from(count) / f64::from(whole.max(count).max(1));
+    format!("{:.2}", 0.25 + 0.75 * share)
+}
+
+fn legend(y: usize) -> String {
+    let marks = [
+        ("ok", "nothing of either"),
+        ("leaked", "left half: outlived its session"),
+        (
+            "broken",
+            "right half: killed early, lost, done twice or never",
+        ),
+        ("unsure", "inconclusive"),
+        ("absent", "nothing to judge"),
+    ];
+    let mut out = String::new();
+    for (index, (class, words)) in marks.iter().enumerate() {
+        let (x, y) = (16 + 300 * (index % 3), y + 20 * (index / 3));
+        out += &format!(
+            "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"14\" height=\"12\"/><text x=\"{}\" y=\"{}\">{words}</text>\n",
+            x + 20,
+            y + 10
+        );
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::examples::workers;
+
+    #[test]
+    fn workers_are_painted_and_their_names_escaped() {
+        let picture = render(&workers());
+        assert!(!picture.contains("<i>") && !picture.contains('\x1b'));
+        insta::assert_snapshot!(picture);
+    }
+
+    #[test]
+    fn one_of_many_is_seen_and_all_are_strongest() {
+        assert_eq!(opacity(1, 1_000), "0.25");
+        assert_eq!(opacity(20, 20), "1.00");
+        // More broken than counted is no more than all.
+        assert_eq!(opacity(5, 0), "1.00");
+    }
+}
