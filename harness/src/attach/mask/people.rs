@@ -197,7 +197,7 @@ mod tests {
             ("/home/alicette/x", "~/x"),
             ("/home/carol/x", "~/x"),
             ("/Users/dave.smith/Library", "~/Library"),
-            ("/root/.bun/bin/bun", "~/.bun/bin/bun"),
+            ("/root/notes.txt", "~/notes.txt"),
             ("/rootfs/x", "/rootfs/x"),
             ("/srv/h/bob/x", "~/x"),
             ("/srv/h/bobby/x", "/srv/h/bobby/x"),
