@@ -91,6 +91,7 @@ mod expectations;
 mod facts;
 pub mod finding;
 mod forecast;
+pub mod lanes;
 mod life;
 mod memory;
 mod moments;
@@ -118,6 +119,7 @@ use census::{Census, serves};
 use doubt::Doubt;
 use facts::Facts;
 use finding::{Finding, Found};
+use lanes::Lanes;
 use life::Held;
 use moments::Moment;
 use reap::ReapTimes;
@@ -131,7 +133,7 @@ pub use expectations::Expectations;
 pub use forecast::Forecast;
 pub use reap::TimeToReap;
 pub use rules::{GrowthFigure, Threshold};
-pub use series::{POINTS, Point};
+pub use series::{Over, POINTS, Point};
 
 /// A judge in the middle of its work.
 #[derive(Debug, Clone)]
@@ -143,6 +145,7 @@ pub struct Judge {
     cross_check: CrossCheck,
     deaths: Deaths,
     series: Series,
+    lanes: Option<Lanes>,
     end_answers: ReapTimes,
     events: u64,
     ticks: u32,
@@ -189,6 +192,8 @@ pub struct Judgement {
     pub thresholds: Vec<Threshold>,
     /// The course of the run.
     pub series: Vec<Point>,
+    /// The course of its sessions and processes, where it was asked for.
+    pub lanes: Lanes,
     /// What the leak comes to if it goes on.
     pub forecast: Forecast,
     /// The smallest leak that this run could have seen.
@@ -262,6 +267,7 @@ impl Judge {
             cross_check: CrossCheck::default(),
             deaths: Deaths::default(),
             series: Series::default(),
+            lanes: None,
             end_answers: ReapTimes::default(),
             events: 0,
             ticks: 0,
@@ -270,6 +276,13 @@ impl Judge {
             last_missed: None,
             peak_children: 0,
         }
+    }
+
+    /// Keeps the course of single sessions and processes too, for a picture.
+    #[must_use]
+    pub fn keeping_lanes(mut self) -> Self {
+        self.lanes = Some(Lanes::default());
+        self
     }
 
     /// Takes one event in. Never fails: what makes no sense is a fact like any other.
@@ -552,8 +565,14 @@ impl Judge {
         memory.peak_rss = memory.peak_rss.max(*rss_bytes);
         let worker_rss = worker.map(|worker| worker.rss_bytes);
         memory.worker_peak_rss = memory.worker_peak_rss.max(worker_rss.unwrap_or(0));
-        self.series
-            .push(event.at, *children, *rss_bytes, worker_rss);
+        self.series.push(Point {
+            t_ms: event.at.as_millis(),
+            children: *children,
+            rss_bytes: *rss_bytes,
+            worker_rss_bytes: worker_rss,
+            sessions: facts.opened.saturating_sub(facts.ended),
+            ..Point::default()
+        });
         if facts.opened > 0 && facts.load_finished.is_none() {
             let helpers = self.census.alive(|role| !serves(role));
             let crowd = Crowd {
@@ -676,6 +695,7 @@ impl Judge {
             },
             elapsed_ms: self.facts.horizon.as_millis(),
             series: self.series.finish(),
+            lanes: self.lanes.unwrap_or_default(),
             unbalanced,
         }
     }

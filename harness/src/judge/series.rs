@@ -2,13 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::RunTime;
-
 /// The most points that are kept.
 pub const POINTS: usize = 2_000;
 
 /// What was seen around one moment: the most of each figure in a stretch of samples, so that no peak is lost by thinning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
     /// The moment of the first sample of the stretch, in milliseconds since the run's start.
     pub t_ms: u64,
@@ -18,6 +16,47 @@ pub struct Point {
     pub rss_bytes: u64,
     /// The worker's own RSS in bytes; none while it was not there.
     pub worker_rss_bytes: Option<u64>,
+    /// The PSS of the live children that were examined, summed, in bytes; none where nothing was examined until then.
+    #[serde(default)]
+    pub pss_bytes: Option<u64>,
+    /// Sessions that are open.
+    #[serde(default)]
+    pub sessions: u32,
+    /// Live processes in a leak bin.
+    #[serde(default)]
+    pub over: Over,
+}
+
+/// Processes that outlive their session or worker, there at one moment, by bin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Over {
+    /// Alive past the grace under a live owner.
+    pub retained: u32,
+    /// Alive past the grace without an owner.
+    pub reparented: u32,
+    /// Dead past the grace and not waited for.
+    pub zombie: u32,
+    /// Alive after the worker was stopped.
+    pub residue: u32,
+    /// Alive past the grace after a restart of the worker, owned up to by the new one.
+    pub readopted: u32,
+}
+
+impl Over {
+    fn with(self, other: Self) -> Self {
+        Self {
+            retained: self.retained.max(other.retained),
+            reparented: self.reparented.max(other.reparented),
+            zombie: self.zombie.max(other.zombie),
+            residue: self.residue.max(other.residue),
+            readopted: self.readopted.max(other.readopted),
+        }
+    }
+
+    /// All of them.
+    pub const fn all(self) -> u32 {
+        self.retained + self.reparented + self.zombie + self.residue + self.readopted
+    }
 }
 
 impl Point {
@@ -27,6 +66,9 @@ impl Point {
             children: self.children.max(other.children),
             rss_bytes: self.rss_bytes.max(other.rss_bytes),
             worker_rss_bytes: self.worker_rss_bytes.max(other.worker_rss_bytes),
+            pss_bytes: self.pss_bytes.max(other.pss_bytes),
+            sessions: self.sessions.max(other.sessions),
+            over: self.over.with(other.over),
         }
     }
 }
@@ -52,19 +94,7 @@ impl Default for Series {
 }
 
 impl Series {
-    pub fn push(
-        &mut self,
-        at: RunTime,
-        children: u32,
-        rss_bytes: u64,
-        worker_rss_bytes: Option<u64>,
-    ) {
-        let point = Point {
-            t_ms: at.as_millis(),
-            children,
-            rss_bytes,
-            worker_rss_bytes,
-        };
+    pub fn push(&mut self, point: Point) {
         match self.points.last_mut() {
             Some(last) if self.filled < self.stride => {
                 *last = last.with(point);
@@ -103,7 +133,12 @@ mod tests {
         let mut series = Series::default();
         for at in 0..100_000_u64 {
             let children = if at == 77_777 { 500 } else { 3 };
-            series.push(RunTime::from_millis(at), children, at, None);
+            series.push(Point {
+                t_ms: at,
+                children,
+                rss_bytes: at,
+                ..Point::default()
+            });
         }
         let points = series.finish();
         assert!(points.len() <= POINTS && points.len() > POINTS / 3);

@@ -86,6 +86,7 @@ pub(super) fn passing() -> Report {
             children: 8,
             rss_bytes: 90 << 20,
             worker_rss_bytes: Some(12 << 20),
+            ..Point::default()
         }],
         forecast: Forecast::default(),
         smallest_leak: "one process in 40 sessions that outlives its session by more than 1.1 s (grace 1.0 s, tick 100 ms, lag up to 0 ms); growth was not judged: the load lasted 4.5 s after warm-up and 1 min 0 s are needed (expect.growth.least)".to_owned(),

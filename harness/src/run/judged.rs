@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::judge::lanes::Lanes;
 use crate::judge::{Expectations, GrowthFigure, Judge};
 use crate::recording::{Recording, RecordingError};
 use crate::report::{Report, RunIdentity};
@@ -55,6 +56,30 @@ impl Baseline {
 ///
 /// When the recording cannot be read, or when a change does not fit its scenario.
 pub fn judge(folder: &Path, changes: &[String], known: Baseline) -> Result<Report, JudgedError> {
+    Ok(judge_as(folder, changes, known, Judge::new)?.0)
+}
+
+/// As [`judge`], and keeps the course of single sessions and processes for a picture.
+///
+/// # Errors
+///
+/// As [`judge`].
+pub fn judge_with_lanes(
+    folder: &Path,
+    changes: &[String],
+    known: Baseline,
+) -> Result<(Report, Lanes), JudgedError> {
+    judge_as(folder, changes, known, |expectations| {
+        Judge::new(expectations).keeping_lanes()
+    })
+}
+
+fn judge_as(
+    folder: &Path,
+    changes: &[String],
+    known: Baseline,
+    judge: impl FnOnce(&Expectations) -> Judge,
+) -> Result<(Report, Lanes), JudgedError> {
     let recording = Recording::open(folder)?;
     let manifest = &recording.manifest;
     let (scenario, _) =
@@ -62,7 +87,7 @@ pub fn judge(folder: &Path, changes: &[String], known: Baseline) -> Result<Repor
     let expectations = Expectations::of(&scenario)
         .with_baseline(known.signatures)
         .with_baseline_growth(known.growth);
-    let mut judge = Judge::new(&expectations);
+    let mut judge = judge(&expectations);
     let mut events = recording.events()?;
     for event in events.by_ref() {
         judge.see(&event);
@@ -78,5 +103,7 @@ pub fn judge(folder: &Path, changes: &[String], known: Baseline) -> Result<Repor
         command: manifest.again.clone(),
         cpu_ms: recording.overhead.map(|overhead| overhead.cpu_ms),
     };
-    Ok(Report::new(&identity, &judge.finish()))
+    let mut judgement = judge.finish();
+    let lanes = std::mem::take(&mut judgement.lanes);
+    Ok((Report::new(&identity, &judgement), lanes))
 }

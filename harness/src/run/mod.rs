@@ -19,7 +19,7 @@ mod steps;
 
 pub use detected::{Detected, detected};
 pub use inner::inner;
-pub use judged::{Baseline, JudgedError, judge};
+pub use judged::{Baseline, JudgedError, judge, judge_with_lanes};
 pub use left::left_after_the_stop;
 pub use order::{Order, Progress, Told};
 pub use outer::{PlaceWanted, RunError, Shown, Signals, Stopped, run};
