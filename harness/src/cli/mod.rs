@@ -19,6 +19,7 @@ mod plan;
 mod progress;
 mod repro;
 mod run;
+mod screen;
 
 use std::process;
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the harness with the modules of ours that it may use, and why no others.
-const MAY_USE: [(&str, &[&str], &str); 26] = [
+const MAY_USE: [(&str, &[&str], &str); 27] = [
     ("units", &[], "units stand at the bottom"),
     ("process", &[], "an identity knows nothing but itself"),
     (
@@ -99,8 +99,20 @@ const MAY_USE: [(&str, &[&str], &str); 26] = [
         "a program of its own, which holds whom it signals as the harness does",
     ),
     (
+        "screen",
+        &["report::escape"],
+        "it draws what it is given, on whatever it is given",
+    ),
+    (
         "attach",
-        &["clock", "platform", "process", "report::escape", "units"],
+        &[
+            "clock",
+            "platform",
+            "process",
+            "report::escape",
+            "screen",
+            "units",
+        ],
         "it looks at a daemon of somebody else's: no scenario, no worker, no judge",
     ),
     (
