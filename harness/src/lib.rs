@@ -53,6 +53,7 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod screen;
+pub mod soak;
 pub mod strict_toml;
 pub mod testing;
 pub mod timeline;

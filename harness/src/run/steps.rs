@@ -164,7 +164,7 @@ impl Steps {
             return;
         }
         // Nobody has said yet whom it serves; sessions are served in the order in which they come.
-        let next = (1..=self.schedule.sessions()).find(|number| {
+        let next = (1..=self.schedule.planned()).find(|number| {
             self.reached.contains(&(*number, Step::Opened))
                 && !self.reached.contains(&(*number, Step::Started))
         });

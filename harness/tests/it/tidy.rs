@@ -142,6 +142,11 @@ const MAY_USE: [(&str, &[&str], &str); 27] = [
         "it makes runs, each a process of its own, and knows nothing of what they are for",
     ),
     (
+        "soak",
+        &["judge", "report", "run", "scenario", "units"],
+        "it is built on a run's progress and reports, and does not print",
+    ),
+    (
         "gym",
         &[
             "batch",
@@ -214,6 +219,7 @@ const MAY_USE: [(&str, &[&str], &str); 27] = [
             "report",
             "run",
             "scenario",
+            "soak",
             "strict_toml",
             "timeline",
             "units",
