@@ -357,8 +357,9 @@ mod tests {
             for (key, session) in sessions.iter().enumerate() {
                 let same = |other: SessionKey| sessions[other].name == session.name;
                 prop_assert!(cold.find(&session.name).is_some_and(same));
-                prop_assert_eq!(cold.peek(key).as_ref(), Some(session));
-                prop_assert_eq!(cold.take(key).as_ref(), Some(session));
+                let (peeked, taken) = (cold.peek(key), cold.take(key));
+                prop_assert_eq!(peeked.as_ref(), Some(session));
+                prop_assert_eq!(taken.as_ref(), Some(session));
                 prop_assert_eq!(cold.take(key), None);
                 prop_assert!(cold.put(key, session));
             }
