@@ -52,6 +52,7 @@ pub mod recording;
 pub mod report;
 pub mod run;
 pub mod scenario;
+pub mod soak;
 pub mod strict_toml;
 pub mod testing;
 pub mod timeline;

@@ -1,12 +1,13 @@
 //! What was typed: validation only, nothing is looked up.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use fake_claude::quantity::Span;
+use fake_claude::quantity::{Size, Span};
 use semver::Version;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -45,6 +46,8 @@ pub struct Arguments {
 pub enum Command {
     /// Runs scenarios and judges them
     Run(RunArguments),
+    /// Runs a scenario for hours: reports all the while, can be stopped at any time, and survives being killed
+    Soak(SoakArguments),
     /// Reproduces a known issue, then shows the same load with the fix
     Repro(ReproArguments),
     /// Runs scenarios against several workers or cleanup policies, and puts them into one table
@@ -184,6 +187,83 @@ pub struct RunArguments {
     /// Runs until the first run that is not as expected
     #[arg(long)]
     pub until_fail: bool,
+}
+
+const SOAK: &str = "\
+Sessions open until the time is over; those that are open then go on to their own end, and the run drains as any other. Every minute
+report.json and report.md say what was seen so far, marked as a checkpoint; `leak-harness report DIR` does so at any moment, also after
+the machine died: what was recorded is lost for the last second at most. Ctrl-C ends the soak in order.
+
+A scenario for a number of sessions is soaked with --for: its `sessions` and the exact counts of `[expect] findings` are left out.
+
+The recording is packed while it grows. When it comes near --disk, no new sessions open, and the soak ends in order.
+
+Examples:
+  leak-harness soak scenarios/smoke/clean.toml --for 6h --set load.concurrency=8
+  leak-harness soak long.toml --for 24h --time-scale 30 --stop-on fail --metrics 9464
+  leak-harness report reports/2026-01-31-soak-long          while it goes on, or after it
+
+Exit codes:
+  0  as expected        1  not as expected     2  usage, or a bad scenario or adapter file
+  3  inconclusive       4  the worker would not start
+  70 our bug, or a machine that refuses what is needed            130 interrupted";
+
+/// When a soak ends before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StopOn {
+    /// Something was found that fails the run whatever comes later
+    Fail,
+}
+
+/// `soak`
+#[derive(Debug, Args)]
+#[command(after_help = SOAK)]
+pub struct SoakArguments {
+    /// The scenario file; sessions must come at a rate (`arrival`) or so many at a time (`concurrency`)
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// For how long new sessions open, in the worker's time: --time-scale divides it [default: what the scenario says under `[load] lasts`]
+    #[arg(long = "for", value_name = "TIME")]
+    pub time: Option<Span>,
+    /// Ends the soak early, in order, as soon as this is sure
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub stop_on: Option<StopOn>,
+    /// Serves OpenMetrics at http://ADDR/metrics. A port alone is one of 127.0.0.1; any other address is typed in full
+    #[arg(long, value_name = "PORT|IP:PORT", value_parser = address)]
+    pub metrics: Option<SocketAddr>,
+    /// How much of the disk the recording may take
+    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = disk)]
+    pub disk: Size,
+    /// The time between two checkpoints
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub checkpoint: Span,
+    /// What changes the run
+    #[command(flatten)]
+    pub options: RunOptions,
+}
+
+/// The least that a recording may take: some segments.
+const LEAST_DISK: Size = Size::from_bytes(1 << 20);
+
+/// An address to listen on.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix(':').unwrap_or(text).parse::<u16>();
+    match port {
+        Ok(port) => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        Err(_) => text.parse().map_err(|_| {
+            "neither a port, such as 9464, nor an address with one, such as 127.0.0.1:9464"
+                .to_owned()
+        }),
+    }
+}
+
+/// How much of the disk a recording may take.
+fn disk(text: &str) -> Result<Size, String> {
+    let size: Size = text.parse().map_err(|error| format!("{error}"))?;
+    if size < LEAST_DISK {
+        return Err("a recording needs 1MiB or more".to_owned());
+    }
+    Ok(size)
 }
 
 /// The issues that can be reproduced.
@@ -476,6 +556,16 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_port_alone_is_one_of_this_machine() {
+        for text in ["9464", ":9464", "127.0.0.1:9464"] {
+            assert_eq!(address(text).unwrap().to_string(), "127.0.0.1:9464");
+        }
+        assert_eq!(address("0.0.0.0:1").unwrap().to_string(), "0.0.0.0:1");
+        assert!(address("nowhere").is_err());
+        assert!(disk("100kB").is_err());
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

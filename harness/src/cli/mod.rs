@@ -19,6 +19,7 @@ mod plan;
 mod progress;
 mod repro;
 mod run;
+mod soak;
 
 use std::process;
 
@@ -49,6 +50,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
     let quiet = arguments.quiet;
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments, quiet),
+        Command::Soak(arguments) => soak::soak(&arguments, quiet),
         Command::Repro(arguments) => repro::repro(&arguments, quiet),
         Command::Matrix(arguments) => matrix::matrix(&arguments, quiet),
         Command::Bisect(arguments) => bisect::bisect(&arguments, quiet),

@@ -114,6 +114,7 @@ impl Plan {
             folder: PathBuf::new(),
             cookie: String::new(),
             fake_claude,
+            soak: None,
         };
         let place = PlaceWanted {
             wanted: if options.isolation == IsolationChoice::Fallback {

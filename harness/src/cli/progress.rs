@@ -3,9 +3,11 @@
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
+use fake_claude::quantity::Span;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
+use crate::report::Report;
 use crate::run::Progress;
 use crate::units;
 
@@ -21,6 +23,8 @@ enum Drawing {
     Lines {
         last: String,
         skipped: u32,
+        /// What was being done when a line was written.
+        phase: String,
     },
     Nothing,
 }
@@ -36,7 +40,7 @@ impl ProgressLine {
         } else if stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
             let style = ProgressStyle::with_template(
-                "{spinner:.cyan} {prefix:.bold} [{bar:24.cyan/dim}] {pos}/{len} sessions  {msg}",
+                "{spinner:.cyan} {prefix:.bold} [{bar:24.cyan/dim}] {msg}",
             );
             bar.set_style(
                 style
@@ -50,6 +54,7 @@ impl ProgressLine {
             Drawing::Lines {
                 last: String::new(),
                 skipped: 0,
+                phase: String::new(),
             }
         };
         Self { label, drawing }
@@ -57,37 +62,46 @@ impl ProgressLine {
 
     /// Shows the state of the run.
     pub fn show(&mut self, progress: &Progress) {
-        let Progress {
-            phase,
-            sessions_done,
-            sessions,
-            children,
-            rss_bytes,
-            leftovers,
-        } = progress;
-        let state = format!(
-            "{children} alive, {} RSS, {leftovers} left over; {phase}",
-            units::bytes(*rss_bytes)
-        );
+        let state = state(progress);
         match &mut self.drawing {
             Drawing::Bar(bar) => {
-                bar.set_length(u64::from(*sessions));
-                bar.set_position(u64::from(*sessions_done));
+                let (done, of) = match (progress.sessions, progress.lasts_ms) {
+                    (Some(planned), _) => (u64::from(progress.sessions_done), u64::from(planned)),
+                    // A load that lasts a time has no number of sessions to reach.
+                    (None, lasts) => (progress.load_ms.unwrap_or(0), lasts.unwrap_or(0)),
+                };
+                bar.set_length(of);
+                bar.set_position(done.min(of));
                 bar.set_message(state);
             }
-            Drawing::Lines { last, skipped } => {
-                let line = format!(
-                    "{}: {sessions_done}/{sessions} sessions, {state}",
-                    self.label
-                );
+            Drawing::Lines {
+                last,
+                skipped,
+                phase,
+            } => {
                 *skipped += 1;
-                if line != *last && *skipped >= LINES_SKIP {
-                    output::note(&line);
-                    *last = line;
+                // A run of hours says at its checkpoints how it goes, and in between only what it begins.
+                let due = if progress.lasts_ms.is_some() {
+                    *phase != progress.phase
+                } else {
+                    *skipped >= LINES_SKIP && *last != state
+                };
+                if due {
+                    output::note(format_args!("{}: {state}", self.label));
                     *skipped = 0;
+                    phase.clone_from(&progress.phase);
                 }
+                *last = state;
             }
             Drawing::Nothing => {}
+        }
+    }
+
+    /// Shows what was found so far. A run that sends this is a long one, so without a terminal these are its lines.
+    pub fn checkpoint(&mut self, report: &Report) {
+        if let Drawing::Lines { last, .. } = &self.drawing {
+            let summary = report.summary();
+            output::note(format_args!("{}: {last}. {summary}", self.label));
         }
     }
 
@@ -99,6 +113,34 @@ impl ProgressLine {
             Drawing::Nothing => {}
         }
     }
+}
+
+/// How a run goes, in one line.
+fn state(progress: &Progress) -> String {
+    let mut state = match progress.sessions {
+        Some(planned) => format!("{}/{planned} sessions", progress.sessions_done),
+        None => format!("{} sessions", progress.sessions_done),
+    };
+    state += &format!(
+        ", {} alive, {} RSS, {} left over; {}",
+        progress.children,
+        units::bytes(progress.rss_bytes),
+        progress.leftovers,
+        progress.phase
+    );
+    if let Some(lasts) = progress.lasts_ms {
+        let span = |millis| units::span(Span::from_millis(millis));
+        state += &format!(
+            ", {} of {}",
+            span(progress.load_ms.unwrap_or(0).min(lasts)),
+            span(lasts)
+        );
+        state += &format!("; recording {}", units::bytes(progress.recording_bytes));
+        if let Some(growth) = progress.recording_bytes_per_hour {
+            state += &format!(", {} per hour", units::bytes(growth));
+        }
+    }
+    state
 }
 
 impl Drop for ProgressLine {

@@ -13,7 +13,7 @@ use super::progress::ProgressLine;
 use crate::report::escape::plain;
 use crate::report::terminal::Style;
 use crate::report::{Report, json, junit, markdown, terminal};
-use crate::run::{self, RunError, Stopped};
+use crate::run::{self, RunError, Shown, Stopped};
 
 /// Runs every scenario, as often as asked.
 pub fn run(arguments: &RunArguments, quiet: bool) -> Result<ExitCode, Failure> {
@@ -87,7 +87,16 @@ pub fn code_of(report: &Report) -> ExitCode {
 }
 
 /// Carries a plan out: runs, judges, writes the reports.
-pub fn carry_out(mut plan: Plan, quiet: bool) -> Result<Finished, Failure> {
+pub fn carry_out(plan: Plan, quiet: bool) -> Result<Finished, Failure> {
+    carry_out_watched(plan, quiet, &mut |_| {})
+}
+
+/// The same, and `watch` sees whatever is shown meanwhile.
+pub fn carry_out_watched(
+    mut plan: Plan,
+    quiet: bool,
+    watch: &mut dyn FnMut(&Shown),
+) -> Result<Finished, Failure> {
     let out = plan.order.out.clone();
     fs::create_dir_all(&out).map_err(|cause| Failure::file(&out, &cause))?;
     let out = out
@@ -95,15 +104,14 @@ pub fn carry_out(mut plan: Plan, quiet: bool) -> Result<Finished, Failure> {
         .map_err(|cause| Failure::file(&out, &cause))?;
     plan.order.out.clone_from(&out);
     let mut line = ProgressLine::new(plan.scenario.name.clone(), quiet);
-    let stopped = run::run(
-        &mut plan.order,
-        plan.place,
-        plan.keep,
-        &mut |event| match event {
-            run::Shown::Progress(progress) => line.show(&progress),
-            run::Shown::Note(note) => line.note(&note),
-        },
-    );
+    let stopped = run::run(&mut plan.order, plan.place, plan.keep, &mut |shown| {
+        match &shown {
+            Shown::Progress(progress) => line.show(progress),
+            Shown::Checkpoint(report) => line.checkpoint(report),
+            Shown::Note(note) => line.note(note),
+        }
+        watch(&shown);
+    });
     drop(line);
     let interrupted = match stopped {
         Ok(Stopped::Finished) => false,
@@ -141,11 +149,30 @@ pub fn write_reports(report: &Report, folder: &Path) -> Result<(), Failure> {
         ("report.md", Format::Markdown),
         ("junit.xml", Format::Junit),
     ] {
-        let content = render(report, format)?;
-        let path = folder.join(name);
-        fs::write(&path, content).map_err(|cause| Failure::file(&path, &cause))?;
+        write_whole(&folder.join(name), &render(report, format)?)?;
     }
     Ok(())
+}
+
+/// Writes what was seen so far of a run that goes on: the formats that are cheap to write again and again.
+pub fn write_checkpoint(report: &Report, folder: &Path) -> Result<(), Failure> {
+    for (name, format) in [
+        ("report.json", Format::Json),
+        ("report.md", Format::Markdown),
+    ] {
+        write_whole(&folder.join(name), &render(report, format)?)?;
+    }
+    Ok(())
+}
+
+/// Writes a file so that whoever reads it, at whatever moment, finds it whole: the old one or the new one.
+fn write_whole(path: &Path, content: &str) -> Result<(), Failure> {
+    let mut partly = path.as_os_str().to_owned();
+    partly.push(".part");
+    let partly = PathBuf::from(partly);
+    fs::write(&partly, content)
+        .and_then(|()| fs::rename(&partly, path))
+        .map_err(|cause| Failure::file(path, &cause))
 }
 
 /// Writes a report to stdout.

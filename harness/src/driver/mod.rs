@@ -54,6 +54,8 @@ pub struct Driver {
     pub request_timeout: Span,
     /// Tells of the step at which sessions end, where the load names one.
     reached: Option<Reached>,
+    /// Whether no new sessions are to open, though the load's own time is not over.
+    enough: watch::Receiver<bool>,
     emitter: Emitter,
 }
 
@@ -76,6 +78,7 @@ impl Driver {
             cwd,
             request_timeout,
             reached: None,
+            enough: watch::channel(false).1,
             emitter: emitter.of(Source::Driver),
         }
     }
@@ -88,16 +91,28 @@ impl Driver {
         }
     }
 
+    /// The same with somebody who may say that no new sessions are to open: those that are open go on to their own end.
+    pub fn until(self, enough: watch::Receiver<bool>) -> Self {
+        Self { enough, ..self }
+    }
+
     /// Drives the whole load and emits `LoadFinished`. To be run within a `LocalSet`; dropping the future stops every session where it is.
     pub async fn drive(self: Rc<Self>) {
         let mut sessions = JoinSet::new();
+        let over = self
+            .schedule
+            .lasts()
+            .map_or(RunTime::NEVER, |lasts| self.now() + lasts);
         match self.schedule.load().concurrency {
             Some(places) => {
                 let next = Rc::new(Cell::new(0));
                 for _ in 0..places.min(self.schedule.sessions()) {
                     let (driver, next) = (Rc::clone(&self), Rc::clone(&next));
                     sessions.spawn_local(async move {
-                        while next.get() < driver.schedule.sessions() {
+                        while next.get() < driver.schedule.sessions()
+                            && driver.now() < over
+                            && !driver.has_enough()
+                        {
                             let index = next.replace(next.get() + 1);
                             Session::new(&driver, driver.schedule.plan(index))
                                 .run()
@@ -106,7 +121,7 @@ impl Driver {
                     });
                 }
             }
-            None => self.open(&mut sessions).await,
+            None => self.open(over, &mut sessions).await,
         }
         while let Some(ended) = sessions.join_next().await {
             unwrap_panic(ended);
@@ -115,15 +130,20 @@ impl Driver {
     }
 
     /// Sessions come when they come, whatever the worker does.
-    async fn open(self: &Rc<Self>, sessions: &mut JoinSet<()>) {
+    async fn open(self: &Rc<Self>, over: RunTime, sessions: &mut JoinSet<()>) {
         let began = self.now();
-        for index in 0..self.schedule.sessions() {
-            let wait = self
-                .emitter
-                .clock()
-                .until(began + self.schedule.arrival(index));
+        let mut enough = self.enough.clone();
+        for (index, arrival) in (0..self.schedule.sessions()).zip(self.schedule.arrivals()) {
+            let comes = began + arrival;
+            let wait = self.emitter.clock().until(comes.min(over));
             if !wait.is_zero() {
-                sleep(wait).await;
+                tokio::select! {
+                    () = sleep(wait) => {}
+                    () = said(&mut enough) => {}
+                }
+            }
+            if comes >= over || self.has_enough() {
+                break;
             }
             let driver = Rc::clone(self);
             sessions.spawn_local(async move {
@@ -137,8 +157,21 @@ impl Driver {
         }
     }
 
+    /// Whether no new sessions are to open: somebody said so, or a load that lasts a time has lost its worker for good.
+    fn has_enough(&self) -> bool {
+        let lost = self.schedule.lasts().is_some() && *self.life.borrow() == Life::Gone;
+        lost || *self.enough.borrow()
+    }
+
     fn now(&self) -> RunTime {
         self.emitter.clock().now()
+    }
+}
+
+/// Ready when it was said that no new sessions are to open; never, if nobody is there to say it.
+async fn said(enough: &mut watch::Receiver<bool>) {
+    if enough.wait_for(|enough| *enough).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -69,7 +69,7 @@ impl Changes<'_> {
             });
         }
         for (key, now, least) in [
-            ("sessions", load.sessions, 1),
+            ("sessions", load.sessions.unwrap_or(1), 1),
             ("prompts", load.prompts, 1),
             ("observations", load.observations, 0),
         ] {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::coverage::untold;
 use crate::timeline::event::Source;
-use crate::units::Count;
+use crate::units::{self, Count};
 
 /// Why the fate of one process is undecided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +15,8 @@ pub enum Unsure {
     ResidueNotCovered,
     /// It lived when the recording ended, and its session had not ended.
     SessionOpen,
+    /// The run goes on.
+    GoesOn,
     /// The recording was cut off.
     CutOff,
     /// The run was interrupted while it lived.
@@ -38,6 +40,7 @@ impl Unsure {
                 "the recording ends before the time after the worker's stop was over"
             }
             Self::SessionOpen => "its session had not ended when the recording did",
+            Self::GoesOn => "the run goes on",
             Self::CutOff => "the recording was cut off",
             Self::Interrupted => "the run was interrupted",
             Self::SessionUnknown => {
@@ -57,6 +60,7 @@ impl Unsure {
             Self::GraceNotCovered => "a shorter `[expect] grace` or a longer `[run] timeout`",
             Self::ResidueNotCovered => "a shorter `[expect] residue_grace`",
             Self::SessionOpen => "a longer `[run] timeout`",
+            Self::GoesOn => "its end",
             Self::CutOff | Self::Interrupted => "a complete run",
             Self::SessionUnknown => "`[load] concurrency = 1`",
             Self::EndUnseen => "another run",
@@ -81,11 +85,18 @@ pub enum Doubt {
     Empty,
     /// The recording has no last event.
     CutOff,
+    /// The run goes on: this is what was seen so far.
+    GoesOn,
     /// The run was stopped early.
     Interrupted,
+    /// The load was stopped before its time, because the recording came near what it may take.
+    DiskFull {
+        /// What it may take, in bytes.
+        bytes: u64,
+    },
     /// Some sessions never opened, or the load was not finished.
     LoadUnfinished {
-        /// Sessions that the schedule plans.
+        /// Sessions that the schedule plans; 0 where the load lasts a time.
         planned: u32,
         /// Sessions that opened.
         opened: u32,
@@ -142,9 +153,20 @@ impl fmt::Display for Doubt {
             Self::CutOff => {
                 f.write_str("the recording was cut off; a run that ends by itself would decide it")
             }
+            Self::GoesOn => f.write_str("the run goes on; its end will decide it"),
+            Self::DiskFull { bytes } => write!(
+                f,
+                "the load was stopped before its time: the recording came near the {} that it may take; a larger `--disk` would decide it",
+                units::bytes(*bytes)
+            ),
             Self::Interrupted => {
                 f.write_str("the run was interrupted; one that is left alone would decide it")
             }
+            Self::LoadUnfinished { planned: 0, opened } => write!(
+                f,
+                "the load was not finished ({} opened); a longer `[run] timeout` would decide it",
+                Count(u64::from(*opened), "session")
+            ),
             Self::LoadUnfinished { planned, opened } => write!(
                 f,
                 "the load was not finished ({opened} of {} opened); a longer `[run] timeout` would decide it",

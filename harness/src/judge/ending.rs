@@ -108,6 +108,8 @@ impl Census {
         let cut_off = facts.run_ended.is_none();
         let unsure = if facts.interrupted.is_some() {
             Unsure::Interrupted
+        } else if facts.goes_on {
+            Unsure::GoesOn
         } else if cut_off {
             Unsure::CutOff
         } else if facts.workers.final_exit().is_some() {

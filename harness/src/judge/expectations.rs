@@ -41,7 +41,7 @@ pub struct Expectations {
     pub growth: GrowthSettings,
     /// Whether work that still waits is no reason for doubt.
     pub allow_pending: bool,
-    /// Sessions of the load.
+    /// Sessions of the load; 0 where it lasts a time instead.
     pub sessions: u32,
     /// Prompts of each session, at least one.
     pub prompts: u32,
@@ -96,7 +96,7 @@ impl Expectations {
             limits: scenario.expect.limits,
             growth: scaled_growth(scenario.expect.growth, scale),
             allow_pending: scenario.expect.allow_pending,
-            sessions: scenario.load.sessions,
+            sessions: scenario.load.planned().unwrap_or_default(),
             prompts: scenario.load.prompts.max(1),
             end: scenario.load.end,
             arrival: scenario.load.arrival,

@@ -10,7 +10,7 @@ use super::pauses::Pauses;
 use super::sessions::{SessionKey, Sessions};
 use super::workers::Workers;
 use crate::process::ProcessIdentity;
-use crate::timeline::event::{RunFacts, Source};
+use crate::timeline::event::{LoadStop, RunFacts, Source};
 use crate::units::RunTime;
 
 /// How long facts may be under way before they are missed. Decisions wait for so long, so that no late statement overtakes them.
@@ -34,6 +34,10 @@ pub(super) struct Facts {
     pub opened: u32,
     pub ended: u32,
     pub load_finished: Option<RunTime>,
+    /// Why the load was stopped before its time.
+    pub load_stopped: Option<LoadStop>,
+    /// Whether the run goes on, so that what is missing may still come.
+    pub goes_on: bool,
     pub drained: Option<(RunTime, bool)>,
     /// The latest statement of any fake until the run had drained.
     pub last_word: RunTime,
@@ -62,6 +66,8 @@ impl Facts {
             opened: 0,
             ended: 0,
             load_finished: None,
+            load_stopped: None,
+            goes_on: false,
             drained: None,
             last_word: RunTime::START,
             spoke_on: false,

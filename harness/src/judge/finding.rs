@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use fake_claude::quantity::Span;
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::Bin;
+use super::verdict::fails;
+use crate::scenario::{Bin, Counts};
 
 /// How many processes are listed for each group.
 pub const PROCESSES_LISTED: usize = 50;
@@ -176,6 +177,25 @@ impl Findings {
                 group.finding.evidence.events.push(event);
             }
         }
+    }
+
+    /// How many there are so far, by rule.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::new();
+        for group in self.groups.values() {
+            *counts.entry(group.finding.rule).or_default() += group.finding.count;
+        }
+        counts
+    }
+
+    /// The signature of the first group that fails a run.
+    pub fn failing(&self, known: &BTreeSet<String>) -> Option<&str> {
+        let mut findings = self.groups.values().map(|group| &group.finding);
+        findings
+            .find(|finding| {
+                finding.blames && fails(finding.rule) && !known.contains(&finding.signature)
+            })
+            .map(|finding| finding.signature.as_str())
     }
 
     /// The groups: the largest first within each rule, rules in their fixed order.

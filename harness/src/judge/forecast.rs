@@ -117,6 +117,7 @@ mod tests {
             isolation: Default::default(),
             witnesses: Vec::new(),
             sessions_planned: 121,
+            lasts: None,
             tick: Span::from_millis(100),
             memory_bytes: 64_000_000_000,
             ballast: true,

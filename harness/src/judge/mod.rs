@@ -104,6 +104,7 @@ mod reasons;
 pub mod rules;
 mod series;
 mod sessions;
+mod so_far;
 mod trend;
 mod verdict;
 mod work;
@@ -113,7 +114,7 @@ use fake_claude::quantity::Span;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::{Counts, Verdict};
-use crate::timeline::event::{Event, EventKind, RunFacts, Source};
+use crate::timeline::event::{Event, EventKind, LoadStop, RunFacts, Source};
 use crate::units::{self, Count, RunTime};
 
 use books::{Bins, Books, Roles, Work};
@@ -136,6 +137,7 @@ pub use forecast::Forecast;
 pub use reap::TimeToReap;
 pub use rules::{GrowthFigure, Threshold};
 pub use series::{Over, POINTS, Point};
+pub use so_far::SoFar;
 
 /// How often it is looked for what can be put away.
 const LOOK_EVERY: Span = Span::from_secs(1);
@@ -222,6 +224,12 @@ pub struct Judgement {
     pub ticks: Ticks,
     /// How long the recording is, in milliseconds.
     pub elapsed_ms: u64,
+    /// Whether the run was going on: this is what was seen so far.
+    pub goes_on: bool,
+    /// Whether the recording has no end, and the run goes on no more.
+    pub cut_off: bool,
+    /// Why the load was stopped before its time, if it was.
+    pub load_stopped: Option<LoadStop>,
     /// Where the books do not balance: a fault of this program.
     pub unbalanced: Option<String>,
 }
@@ -229,7 +237,7 @@ pub struct Judgement {
 /// Sessions, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionCounts {
-    /// Those that the schedule plans.
+    /// Those that the schedule plans; of a load that lasts a time, those that opened.
     pub planned: u32,
     /// Those that opened.
     pub opened: u32,
@@ -331,6 +339,7 @@ impl Judge {
             | EventKind::WorkerReady { .. }
             | EventKind::WorkerStopAsked
             | EventKind::WorkerExited { .. }
+            | EventKind::LoadStopped { .. }
             | EventKind::LoadFinished
             | EventKind::Drained { .. }
             | EventKind::WitnessFailed { .. }
@@ -419,6 +428,9 @@ impl Judge {
             EventKind::SecondWorkerExited { process, .. } => facts.workers.exit(*process, at),
             EventKind::ProcessPaused { process } => facts.pauses.begin(*process, at),
             EventKind::ProcessContinued { process } => facts.pauses.end(*process, at),
+            EventKind::LoadStopped { why } => {
+                facts.load_stopped.get_or_insert_with(|| why.clone());
+            }
             EventKind::LoadFinished => {
                 facts.load_finished.get_or_insert(at);
                 self.census.plan_all(facts);
@@ -634,9 +646,21 @@ impl Judge {
         }
     }
 
+    /// Sessions that opened so far, and of these, those that have not ended.
+    pub fn sessions(&self) -> (u32, u32) {
+        let facts = &self.facts;
+        (facts.opened, facts.opened.saturating_sub(facts.ended))
+    }
+
     /// Processes in a leak bin so far, live ones included, for a live view.
     pub fn leftovers(&self) -> u32 {
         self.census.leaks()
+    }
+
+    /// Judges what was seen so far of a run that goes on: not its final judgement.
+    pub fn so_far_judged(mut self) -> Judgement {
+        self.facts.goes_on = true;
+        self.finish()
     }
 
     /// Judges. Only the judgement of a finished recording is final.
@@ -689,7 +713,12 @@ impl Judge {
         let unbalanced = books.balance().err();
         let undecided = books.roles.all().undecided;
         let doubts = self.doubts(undecided, work.pending, blind_count, unbalanced.clone());
-        let judged = verdict::judge(&self.facts.expectations, &findings, &doubts);
+        let mut judged = verdict::judge(&self.facts.expectations, &findings, &doubts);
+        if let Some(LoadStop::SureFailure { finding }) = &self.facts.load_stopped {
+            judged.reasons.push(format!(
+                "the load was stopped before its time, because this was sure: {finding}"
+            ));
+        }
         let memory = &self.census.memory;
         let facts = &self.facts;
         let mut failed_witnesses: Vec<(Source, String)> = facts
@@ -707,10 +736,12 @@ impl Judge {
             reasons: judged.reasons,
             unexpected: judged.unexpected,
             sessions: SessionCounts {
-                planned: facts
-                    .run
-                    .as_ref()
-                    .map_or(facts.expectations.sessions, |run| run.sessions_planned),
+                planned: match &facts.run {
+                    // Those that came are those that its time had room for.
+                    Some(run) if run.lasts.is_some() => facts.opened,
+                    Some(run) => run.sessions_planned,
+                    None => facts.expectations.sessions,
+                },
                 opened: facts.opened,
                 ended: facts.ended,
                 stalled: stalled_sessions,
@@ -743,6 +774,9 @@ impl Judge {
                 lost: self.missed,
             },
             elapsed_ms: self.facts.horizon.as_millis(),
+            goes_on: self.facts.goes_on,
+            cut_off: self.facts.run_ended.is_none() && !self.facts.goes_on,
+            load_stopped: self.facts.load_stopped.clone(),
             series: self.series.finish(),
             lanes: self.lanes.unwrap_or_default(),
             unbalanced,
@@ -762,18 +796,25 @@ impl Judge {
             return vec![Doubt::Empty];
         }
         let mut doubts = Vec::new();
-        if facts.run_ended.is_none() {
+        if facts.goes_on {
+            doubts.push(Doubt::GoesOn);
+        } else if facts.run_ended.is_none() {
             doubts.push(Doubt::CutOff);
         }
         if facts.interrupted.is_some() {
             doubts.push(Doubt::Interrupted);
         }
         let planned = facts.run.as_ref().map_or(0, |run| run.sessions_planned);
-        if planned > 0 && (facts.load_finished.is_none() || facts.opened < planned) {
+        let lasts = facts.run.as_ref().is_some_and(|run| run.lasts.is_some());
+        let unfinished = facts.load_finished.is_none();
+        if (planned > 0 || lasts) && (unfinished || facts.opened < planned) && !facts.goes_on {
             doubts.push(Doubt::LoadUnfinished {
                 planned,
                 opened: facts.opened,
             });
+        }
+        if let Some(LoadStop::Disk { bytes }) = facts.load_stopped {
+            doubts.push(Doubt::DiskFull { bytes });
         }
         let missing = facts
             .missing_witnesses()

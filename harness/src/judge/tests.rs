@@ -8,7 +8,7 @@ use super::*;
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
 use crate::report::{Report, RunIdentity, json};
 use crate::scenario::End;
-use crate::timeline::event::WorkerResources;
+use crate::timeline::event::{LoadStop, WorkerResources};
 use crate::timeline::notation::events;
 
 /// The run of the report: a leak in one session, another one that is ended early, a third that is clean.
@@ -596,6 +596,9 @@ fn of_the_run() -> impl Strategy<Value = EventKind> {
             complete,
         }),
         Just(EventKind::LoadFinished),
+        Just(EventKind::LoadStopped {
+            why: LoadStop::Disk { bytes: 1_000 }
+        }),
         any::<bool>().prop_map(|quiet| EventKind::Drained { quiet }),
         source().prop_map(|witness| EventKind::WitnessFailed {
             witness,

@@ -17,7 +17,7 @@ pub(super) struct Judged {
 }
 
 /// Whether a finding of this rule speaks against the worker; the others are reasons for doubt, or notes.
-const fn fails(rule: Bin) -> bool {
+pub(super) const fn fails(rule: Bin) -> bool {
     !matches!(
         rule,
         Bin::Undecided | Bin::Pending | Bin::Blind | Bin::Skipped
@@ -58,9 +58,12 @@ pub(super) fn judge(expectations: &Expectations, findings: &[Finding], doubts: &
         ));
     }
     // Half a run is nobody's expectation, whatever the half that was seen happens to look like.
-    let half = doubts
-        .iter()
-        .find(|doubt| matches!(doubt, Doubt::Empty | Doubt::CutOff | Doubt::Interrupted));
+    let half = doubts.iter().find(|doubt| {
+        matches!(
+            doubt,
+            Doubt::Empty | Doubt::CutOff | Doubt::GoesOn | Doubt::Interrupted
+        )
+    });
     unexpected.extend(half.map(ToString::to_string));
     if let Some(named) = &expectations.findings {
         let found = counts(findings);
@@ -265,6 +268,12 @@ mod tests {
             (String::new(), "the recording is empty"),
             (CLEAN.to_owned(), "cut off"),
             (format!("{over}; 8s interrupted"), "interrupted"),
+            (format!("{over}; 5s enough disk=1000"), "`--disk`"),
+            (
+                over.replace("planned=1", "lasts=60s")
+                    .replace("6s load;", ""),
+                "`[run] timeout`",
+            ),
             (over.replace("planned=1", "planned=2"), "`[run] timeout`"),
             (over.replace("6s load;", ""), "`[run] timeout`"),
             (over.replace("0.1s..8s tick;", ""), "`[run] tick`"),

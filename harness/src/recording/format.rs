@@ -7,6 +7,11 @@
 //! 3. *A run must be judged without the machine that made it.* So the scenario's text as it was run and the worker's adapter lie
 //!    beside the events, and no event holds a type of an operating system.
 //! 4. *Samples are most of it.* So a sample holds sums, and only those rows that changed.
+//! 5. *A run may take days.* So the events go into segments: a file that reaches 16 MiB is finished, and packed to about a tenth of that.
+//!    The one that is being written stays plain, so that reason 1 holds for it; a short run has no other. An older program, which knows no
+//!    segments, finds `events.jsonl` missing once it is packed, and says so, rather than judge a part for the whole.
+//! 6. *A reader must know whether more will come.* So the recorder holds a lock (`flock`) on the folder for as long as it lives. A
+//!    recording without `run_ended` whose folder is not locked was cut off.
 //!
 //! Layout of the folder:
 //!
@@ -16,14 +21,17 @@
 //! | `scenario.toml` | the scenario as it was run, changes of the command line included |
 //! | `adapter.toml` | the adapter as it was used |
 //! | `overhead.json` | [`Overhead`], written last; absent when the run was cut off |
-//! | `events.jsonl` | one [`Event`](crate::timeline::event::Event) per line; the last is `run_ended` unless the run was cut off |
+//! | `events.jsonl` | one [`Event`](crate::timeline::event::Event) per line; the last of all is `run_ended` unless the run was cut off |
+//! | `events-00001.jsonl`, `events-00002.jsonl`, … | the segments after it, in order; `seq` goes on without a gap |
+//! | `events.jsonl.gz`, `events-00001.jsonl.gz`, … | a finished segment, packed by gzip. Where both are there, both are whole and the same |
+//! | `….gz.part` | a segment that was being packed when the run was cut off; not to be read |
 
 use serde::{Deserialize, Serialize};
 
 /// The format's version: a larger major one cannot be read by an older program.
 pub const MAJOR: u32 = 1;
 /// The format's minor version: additions that an older program may ignore.
-pub const MINOR: u32 = 0;
+pub const MINOR: u32 = 1;
 
 /// The file of the manifest.
 pub const MANIFEST: &str = "manifest.json";
@@ -33,7 +41,7 @@ pub const SCENARIO: &str = "scenario.toml";
 pub const ADAPTER: &str = "adapter.toml";
 /// The file of what watching cost.
 pub const OVERHEAD: &str = "overhead.json";
-/// The file of the events.
+/// The file of the events, or the first of them.
 pub const EVENTS: &str = "events.jsonl";
 
 /// What a recording is of.

@@ -2,8 +2,10 @@
 
 pub mod format;
 pub mod reader;
+mod segments;
 pub mod writer;
 
 pub use format::{Manifest, Overhead};
 pub use reader::{Events, Recording, RecordingError};
-pub use writer::{Recorder, write_overhead};
+pub use segments::Disk;
+pub use writer::{Recorder, SEGMENT_BYTES, write_overhead};

@@ -1,11 +1,15 @@
 //! Reads a recording, whole or cut off.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use flate2::read::GzDecoder;
+
 use super::format::{ADAPTER, EVENTS, MAJOR, MANIFEST, Manifest, OVERHEAD, Overhead, SCENARIO};
+use super::segments::{self, PACKED};
 use crate::timeline::event::Event;
 
 /// Why a recording cannot be read.
@@ -119,30 +123,96 @@ impl Recording {
         })
     }
 
-    /// The events, one at a time.
+    /// Whether its run goes on: its recorder holds the folder locked. Never so where the file system has no locks.
+    pub fn is_being_recorded(&self) -> bool {
+        let locked = File::open(&self.folder).map(|folder| folder.try_lock_shared());
+        matches!(locked, Ok(Err(TryLockError::WouldBlock)))
+    }
+
+    /// How much space its events take on disk, in bytes.
+    pub fn bytes(&self) -> u64 {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries
+            .filter(|entry| segment_of(entry).is_some())
+            .filter_map(|entry| entry.metadata().ok())
+            .map(|metadata| metadata.len())
+            .sum()
+    }
+
+    /// The events, one at a time. Of a recording that goes on, those that are there now.
     ///
     /// # Errors
     ///
-    /// When their file cannot be opened.
+    /// When there are none, or their file cannot be opened.
     pub fn events(&self) -> Result<Events, RecordingError> {
-        let file = self.folder.join(EVENTS);
-        let opened =
-            File::open(&file).map_err(|cause| RecordingError::Unreadable { file, cause })?;
+        let unreadable = |file: PathBuf| move |cause| RecordingError::Unreadable { file, cause };
+        let entries = fs::read_dir(&self.folder).map_err(unreadable(self.folder.clone()))?;
+        let last = entries
+            .flatten()
+            .filter_map(|entry| segment_of(&entry))
+            .max()
+            .unwrap_or_default();
         Ok(Events {
-            lines: BufReader::with_capacity(1 << 16, opened),
+            folder: self.folder.clone(),
+            left: (1..=last).collect(),
+            file: EVENTS.to_owned(),
+            lines: Lines::open(&self.folder, 0).map_err(unreadable(self.folder.join(EVENTS)))?,
             line: Vec::new(),
             number: 0,
+            next_seq: 0,
             damage: None,
         })
+    }
+}
+
+/// The number of the segment that a file of the folder is.
+fn segment_of(entry: &fs::DirEntry) -> Option<u32> {
+    segments::number(entry.file_name().to_str()?)
+}
+
+/// The lines of one segment.
+#[derive(Debug)]
+enum Lines {
+    Plain(BufReader<File>),
+    Packed(BufReader<GzDecoder<BufReader<File>>>),
+}
+
+impl Lines {
+    /// Opens a segment as it is there: plain, or packed. It may be packed in between.
+    fn open(folder: &Path, segment: u32) -> io::Result<Self> {
+        let name = segments::name(segment);
+        match File::open(folder.join(&name)) {
+            Ok(file) => Ok(Self::Plain(BufReader::with_capacity(1 << 16, file))),
+            Err(missing) if missing.kind() == ErrorKind::NotFound => {
+                // Said of the plain one: it is the name that whoever looks for it knows.
+                let file = File::open(folder.join(name + PACKED)).map_err(|_| missing)?;
+                let packed = GzDecoder::new(BufReader::new(file));
+                Ok(Self::Packed(BufReader::with_capacity(1 << 16, packed)))
+            }
+            Err(cause) => Err(cause),
+        }
+    }
+
+    fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<usize> {
+        match self {
+            Self::Plain(lines) => lines.read_until(b'\n', line),
+            Self::Packed(lines) => lines.read_until(b'\n', line),
+        }
     }
 }
 
 /// The events of a recording, up to its end or to the first line that is damaged.
 #[derive(Debug)]
 pub struct Events {
-    lines: BufReader<File>,
+    folder: PathBuf,
+    /// The segments after the present one.
+    left: VecDeque<u32>,
+    /// The name of the present one.
+    file: String,
+    lines: Lines,
     line: Vec<u8>,
     number: u64,
+    next_seq: u64,
     damage: Option<String>,
 }
 
@@ -150,6 +220,31 @@ impl Events {
     /// What ended the events early: a torn last line, or damage in the middle. None after a whole recording.
     pub fn damage(&self) -> Option<&str> {
         self.damage.as_deref()
+    }
+
+    /// Goes on with the next segment. Tells whether there is one.
+    fn turn_over(&mut self) -> bool {
+        let Some(next) = self.left.pop_front() else {
+            return false;
+        };
+        self.file = segments::name(next);
+        self.number = 0;
+        match Lines::open(&self.folder, next) {
+            Ok(lines) => {
+                self.lines = lines;
+                true
+            }
+            Err(cause) => {
+                self.damage = Some(format!("{}: {cause}", self.file));
+                false
+            }
+        }
+    }
+
+    /// Ends the events here.
+    fn damaged(&mut self, what: &str) -> Option<Event> {
+        self.damage = Some(format!("{}:{}: {what}", self.file, self.number));
+        None
     }
 }
 
@@ -162,24 +257,33 @@ impl Iterator for Events {
         }
         self.line.clear();
         self.number += 1;
-        match self.lines.read_until(b'\n', &mut self.line) {
-            Ok(0) => None,
-            Ok(_) => match serde_json::from_slice(&self.line) {
-                Ok(event) => Some(event),
-                Err(cause) => {
-                    let torn = !self.line.ends_with(b"\n");
-                    let what = if torn {
-                        "the last line is torn"
-                    } else {
-                        "the line is damaged"
-                    };
-                    self.damage = Some(format!("{EVENTS}:{}: {what}: {cause}", self.number));
-                    None
+        let read = match self.lines.read_line(&mut self.line) {
+            Ok(0) => {
+                if !self.turn_over() {
+                    return None;
                 }
-            },
+                return self.next();
+            }
+            Ok(_) => serde_json::from_slice::<Event>(&self.line),
+            Err(cause) => return self.damaged(&cause.to_string()),
+        };
+        match read {
+            Ok(event) if event.seq == self.next_seq => {
+                self.next_seq += 1;
+                Some(event)
+            }
+            Ok(event) => {
+                let missing = format!("event {} comes where {} belongs", event.seq, self.next_seq);
+                self.damaged(&missing)
+            }
             Err(cause) => {
-                self.damage = Some(format!("{EVENTS}:{}: {cause}", self.number));
-                None
+                let torn = !self.line.ends_with(b"\n");
+                let what = if torn {
+                    "the last line is torn"
+                } else {
+                    "the line is damaged"
+                };
+                self.damaged(&format!("{what}: {cause}"))
             }
         }
     }
@@ -187,7 +291,7 @@ impl Iterator for Events {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Recorder;
+    use super::super::{Recorder, SEGMENT_BYTES};
     use super::*;
     use crate::clock::Clock;
     use crate::emitter::Emitter;
@@ -211,8 +315,13 @@ mod tests {
     }
 
     fn record(folder: &Path) {
+        record_in(folder, SEGMENT_BYTES);
+    }
+
+    fn record_in(folder: &Path, segment: u64) {
         let (emitter, receiver) = Emitter::channel(Clock::start());
-        let recorder = Recorder::start(folder, &manifest(), "name = \"x\"", "", receiver).unwrap();
+        let text = "name = \"x\"";
+        let recorder = Recorder::start(folder, &manifest(), text, "", segment, receiver).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();

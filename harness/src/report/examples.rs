@@ -43,6 +43,10 @@ pub(super) fn passing() -> Report {
         expected: Verdict::Pass,
         expected_findings: None,
         as_expected: true,
+        checkpoint: false,
+        cut_off: false,
+        load_stopped: None,
+        recording: None,
         reasons: Vec::new(),
         unexpected: Vec::new(),
         sessions: SessionCounts {

@@ -19,7 +19,7 @@ use crate::judge::{
     Forecast, GrowthFigure, Judgement, MemoryFigures, Point, SessionCounts, Threshold, TimeToReap,
 };
 use crate::scenario::{Counts, Verdict};
-use crate::timeline::event::{Isolation, Source};
+use crate::timeline::event::{Isolation, LoadStop, Source};
 
 /// The version of the JSON form. It grows when a field changes its meaning or goes; new fields do not change it.
 pub const SCHEMA: u32 = 1;
@@ -65,6 +65,18 @@ pub struct Report {
     pub expected_findings: Option<Counts>,
     /// Whether everything is as expected, counts included.
     pub as_expected: bool,
+    /// Whether this is what was seen so far of a run that goes on, and not its final verdict.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub checkpoint: bool,
+    /// Whether the recording was cut off: its run was killed, or the machine died.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cut_off: bool,
+    /// Why the load was stopped before its time, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_stopped: Option<LoadStop>,
+    /// How much space the recording takes, and by how much that grows; only long runs say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<RecordingSize>,
     /// Why the verdict is what it is.
     #[serde(default)]
     pub reasons: Vec<String>,
@@ -169,6 +181,35 @@ pub struct Overhead {
     pub lost_ticks: u32,
 }
 
+/// How much space a recording takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordingSize {
+    /// Its events on disk, in bytes.
+    pub bytes: u64,
+    /// By how much that grows in an hour of the run, in bytes; none for a run of less than ten seconds.
+    pub bytes_per_hour: Option<u64>,
+}
+
+impl RecordingSize {
+    /// The size of a recording that took so many milliseconds.
+    pub fn of(bytes: u64, elapsed_ms: u64) -> Self {
+        let per_hour = u128::from(bytes) * 3_600_000 / u128::from(elapsed_ms.max(1));
+        Self {
+            bytes,
+            bytes_per_hour: (elapsed_ms >= LEAST_FOR_A_RATE_MS)
+                .then(|| u64::try_from(per_hour).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+/// How long a recording must be, in milliseconds, for its growth to mean anything.
+const LEAST_FOR_A_RATE_MS: u64 = 10_000;
+
+/// What is left out of the JSON form unless it is so.
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 impl Report {
     /// The verdict in one sentence, for the message of an assertion.
     pub fn summary(&self) -> String {
@@ -226,6 +267,10 @@ impl Report {
             expected: judgement.expected,
             expected_findings: judgement.expected_findings,
             as_expected: judgement.as_expected,
+            checkpoint: judgement.goes_on,
+            cut_off: judgement.cut_off,
+            load_stopped: judgement.load_stopped,
+            recording: None,
             reasons: judgement.reasons,
             unexpected: judgement.unexpected,
             sessions: judgement.sessions,

@@ -14,6 +14,9 @@ const SESSIONS: usize = 3;
 
 /// The verdict in one sentence.
 pub(super) fn headline(report: &Report) -> String {
+    if report.checkpoint {
+        return so_far(report);
+    }
     let facts = match report.verdict {
         Verdict::Pass => passed(report),
         Verdict::Fail => failed(report),
@@ -29,6 +32,17 @@ pub(super) fn headline(report: &Report) -> String {
         "not as expected"
     };
     format!("{}, {expected}: {facts}.", capital(report.verdict))
+}
+
+/// What is known of a run that goes on, in one sentence.
+fn so_far(report: &Report) -> String {
+    let facts = match report.verdict {
+        Verdict::Fail => format!("fail, {}", failed(report)),
+        Verdict::Pass | Verdict::Inconclusive => {
+            format!("nothing against the worker; {}", passed(report))
+        }
+    };
+    format!("So far, and the run goes on: {facts}.")
 }
 
 /// A verdict's name at the start of a sentence.
@@ -267,6 +281,12 @@ pub(super) fn watching(report: &Report) -> String {
         overhead.late_ticks,
         overhead.lost_ticks
     );
+    if let Some(recording) = &report.recording {
+        text += &format!("; the recording takes {}", units::bytes(recording.bytes));
+        if let Some(growth) = recording.bytes_per_hour {
+            text += &format!(", {} per hour", units::bytes(growth));
+        }
+    }
     if let Some(cpu) = overhead.cpu_ms {
         text += &format!(
             "; the harness used {} of CPU",

@@ -10,18 +10,19 @@ use std::fmt::Display;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::time::Duration;
 
 use fake_claude::quantity::Span;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::faults::{Faults, Hands};
 use super::following::{Followed, Following};
 use super::given::{behaviour_of, system};
-use super::order::{Order, Progress, Told};
+use super::judged::identity;
+use super::order::{Order, Soak, Told};
 use super::steps::Steps;
+use super::telling::Telling;
 use crate::clock::Clock;
 use crate::driver::{self, Drain, Driver, Reached, Schedule};
 use crate::emitter::{self, Emitter};
@@ -29,17 +30,19 @@ use crate::isolation::UserLimits;
 use crate::isolation::inner::{Adopted, Command, ToOuter, adopt};
 use crate::judge::Expectations;
 use crate::platform;
-use crate::recording::{Overhead, Recorder, write_overhead};
+use crate::recording::{Disk, Overhead, Recorder, SEGMENT_BYTES, write_overhead};
 use crate::scenario::{Fault, FaultKind, Scenario, Witness};
 use crate::timeline::event::{EventKind, Isolation, RunFacts, Source};
+use crate::units::RunTime;
 use crate::witness::{self, Scope, Settings, Switches, Witnesses};
 use crate::worker::client::Client;
 use crate::worker::{Life, Place, RunFolder, Worker};
 
-/// How often the outer process hears how the run goes.
-const TELL_EVERY: Duration = Duration::from_millis(250);
 /// The least time that children have to follow their worker, whatever the scale: one or two samples.
 const LEAST_RESIDUE_GRACE: Span = Span::from_millis(300);
+
+/// The least size, in bytes, from which on a file of events is packed.
+const LEAST_SEGMENT_BYTES: u64 = 64 << 10;
 
 /// Why a run has no recording that could be judged.
 enum Ended {
@@ -102,13 +105,14 @@ pub fn inner() -> ExitCode {
 }
 
 /// The outer process, as the inner one sees it. Its end is this process's end; nobody has to look for it.
-struct Outer {
+pub(super) struct Outer {
     commands: tokio::sync::Mutex<mpsc::UnboundedReceiver<Command>>,
     to_outer: ToOuter,
 }
 
 impl Outer {
-    async fn tell(&self, told: &Told) {
+    /// Tells it something.
+    pub(super) async fn tell(&self, told: &Told) {
         if let Ok(message) = serde_json::to_vec(told) {
             // An outer process that is gone has ended this one already.
             let _ = self.to_outer.send(&message).await;
@@ -146,10 +150,16 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
         &order.manifest,
         &order.scenario,
         &adapter,
+        segment(order.soak.as_ref()),
         to_recorder,
     )
     .map_err(|error| failed("the recording cannot be written", &error))?;
-    let expectations = Expectations::of(&scenario);
+    let mut expectations = Expectations::of(&scenario);
+    if let Some(soak) = &order.soak {
+        expectations = expectations
+            .with_baseline(soak.known.iter().cloned())
+            .with_baseline_growth(soak.known_growth.clone());
+    }
     let schedule = Rc::new(Schedule::new(
         &scenario.load,
         &scenario.mix,
@@ -166,6 +176,7 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
         place,
         &emitter,
         (following.state.clone(), steps),
+        recorder.disk(),
         outer,
     )?;
     let outcome = run.live().await;
@@ -184,6 +195,36 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
     write_overhead(&recording, overhead)
         .map_err(|error| failed("the recording could not be finished", &error))?;
     outcome
+}
+
+/// The size from which on a file of events is packed, in bytes: small against what the whole recording may take, so that the plain one
+/// is not most of that.
+fn segment(soak: Option<&Soak>) -> u64 {
+    soak.map_or(SEGMENT_BYTES, |soak| {
+        (soak.disk_bytes / 16).clamp(LEAST_SEGMENT_BYTES, SEGMENT_BYTES)
+    })
+}
+
+/// How many sessions have live claudes at once, if the worker does as it should: where the load has a number, it is judged by the worst,
+/// that none of them ever ends; a load that lasts a time could never be run by that.
+fn at_once(scenario: &Scenario) -> u64 {
+    let load = &scenario.load;
+    let scale = scenario.run.time_scale;
+    let expected = match (load.planned(), load.concurrency, load.arrival) {
+        (Some(planned), ..) => f64::from(planned),
+        (None, Some(places), _) => f64::from(places),
+        (None, None, Some(rate)) => {
+            let steps = 1 + load.observations + u32::from(load.summary);
+            let thinking = load.think.as_secs_f64() * f64::from(load.prompts * steps);
+            let grace = Expectations::of(scenario).grace_after(load.end);
+            let lives = thinking / (load.compress * scale)
+                + load.linger.divided(scale).as_secs_f64()
+                + grace.as_secs_f64();
+            (rate.per_second() * load.compress * scale * lives).ceil()
+        }
+        (None, None, None) => 1.0,
+    };
+    (expected as u64).min(u64::from(load.most())).max(1)
 }
 
 /// Refuses faults that this machine does not let anybody make, before anything is started.
@@ -224,6 +265,8 @@ enum Stop {
     AtOnce,
     /// The run took longer than it may.
     TimedOut,
+    /// The recording takes all that it may.
+    Full,
 }
 
 /// One run, prepared.
@@ -246,6 +289,13 @@ struct Run {
     /// Whether the grace of every session was waited for.
     grace_passed: Cell<bool>,
     tasks: RefCell<Vec<JoinHandle<()>>>,
+    disk: Disk,
+    /// When the load began.
+    load_began: Rc<Cell<Option<RunTime>>>,
+    /// Whether no new sessions are to open.
+    enough: watch::Sender<bool>,
+    /// Whether the recording takes all that it may.
+    full: watch::Sender<bool>,
 }
 
 impl Run {
@@ -256,6 +306,7 @@ impl Run {
         place: Surroundings,
         emitter: &Emitter,
         (followed, steps): (Rc<RefCell<Followed>>, Rc<RefCell<Steps>>),
+        disk: Disk,
         outer: &Rc<Outer>,
     ) -> Result<Self, Ended> {
         let fail = |error: &dyn Display| Ended::Failed(error.to_string());
@@ -265,8 +316,7 @@ impl Run {
         let started =
             u64::from(claude.storm) + u64::from(claude.wrapper) + u64::from(claude.leave.is_some());
         let per_session = u64::from(scenario.load.prompts) * (1 + started);
-        witness::check_files(u64::from(scenario.load.sessions) * per_session)
-            .map_err(|error| fail(&error))?;
+        witness::check_files(at_once(&scenario) * per_session).map_err(|error| fail(&error))?;
         let witnesses = Witnesses::start(
             Settings {
                 scope: Scope::behind(place.isolation),
@@ -305,7 +355,8 @@ impl Run {
         let facts = RunFacts {
             isolation: place.isolation,
             witnesses: switches(&scenario).sources(),
-            sessions_planned: scenario.load.sessions,
+            sessions_planned: scenario.load.planned().unwrap_or_default(),
+            lasts: scenario.load.lasts,
             tick: scenario.run.tick,
             memory_bytes: platform::memory_bytes(),
             ballast: scenario.claude.rss.is_some()
@@ -331,13 +382,17 @@ impl Run {
             residue_stated: watch::channel(false).0,
             grace_passed: Cell::new(false),
             tasks: RefCell::default(),
+            disk,
+            load_began: Rc::default(),
+            enough: watch::channel(false).0,
+            full: watch::channel(false).0,
         })
     }
 
     /// The life of the run, whatever stops it early.
     async fn live(&self) -> Result<bool, Ended> {
         self.witnesses.begin_sampling();
-        self.tell_progress();
+        self.tell();
         self.watch_residue();
         let stop = tokio::select! {
             biased;
@@ -399,7 +454,9 @@ impl Run {
             self.scenario.run.request_timeout,
             &self.emitter,
         )
-        .told_by(reached);
+        .told_by(reached)
+        .until(self.enough.subscribe());
+        self.load_began.set(Some(self.emitter.clock().now()));
         Rc::new(driver).drive().await;
         self.phase.set("waiting for rest");
         let mut client = Client::new(self.worker.endpoint());
@@ -560,8 +617,15 @@ impl Run {
                 Command::Stop => Stop::Asked,
                 Command::StopNow => Stop::AtOnce,
             },
-            () = sleep(self.scenario.run.timeout.into()) => Stop::TimedOut,
+            () = sleep(self.scenario.longest().into()) => Stop::TimedOut,
+            () = self.recording_is_full() => Stop::Full,
         }
+    }
+
+    /// Waits until the recording takes all that it may.
+    async fn recording_is_full(&self) {
+        // This run holds the other end.
+        let _ = self.full.subscribe().wait_for(|full| *full).await;
     }
 
     /// Waits for the request to stop at once.
@@ -569,32 +633,28 @@ impl Run {
         while self.outer.command().await == Command::Stop {}
     }
 
-    /// Tells the outer process how the run goes, now and then.
-    fn tell_progress(&self) {
-        let (outer, witnesses, followed, phase) = (
-            Rc::clone(&self.outer),
-            Rc::clone(&self.witnesses),
-            Rc::clone(&self.followed),
-            Rc::clone(&self.phase),
-        );
-        let sessions = self.scenario.load.sessions;
-        let telling = spawn_local(async move {
-            let mut ticks = interval(TELL_EVERY);
-            loop {
-                ticks.tick().await;
-                let view = witnesses.view();
-                let progress = Progress {
-                    phase: phase.get().to_owned(),
-                    sessions_done: followed.borrow().rest.sessions_done,
-                    sessions,
-                    children: view.children,
-                    rss_bytes: view.rss_bytes,
-                    leftovers: followed.borrow().live.leftovers(),
-                };
-                outer.tell(&Told::Progress(progress)).await;
-            }
+    /// Tells the outer process how the run goes, and what would be reported of a long one.
+    fn tell(&self) {
+        let scenario = &self.scenario;
+        let telling = Rc::new(Telling {
+            outer: Rc::clone(&self.outer),
+            witnesses: Rc::clone(&self.witnesses),
+            followed: Rc::clone(&self.followed),
+            phase: Rc::clone(&self.phase),
+            life: self.worker.life(),
+            emitter: self.emitter.clone(),
+            disk: self.disk.clone(),
+            identity: identity(scenario, &self.order.manifest, None),
+            sessions: scenario.load.planned(),
+            lasts: self.schedule.lasts(),
+            load_began: Rc::clone(&self.load_began),
+            soak: self.order.soak.clone(),
+            enough: self.enough.clone(),
+            full: self.full.clone(),
         });
-        self.tasks.borrow_mut().push(telling);
+        let mut tasks = self.tasks.borrow_mut();
+        tasks.push(spawn_local(Rc::clone(&telling).progress()));
+        tasks.push(spawn_local(telling.checkpoints()));
     }
 
     /// Ends what still runs beside the run, so that every emitter is gone.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use crate::judge::lanes::Lanes;
 use crate::judge::{Expectations, GrowthFigure, Judge};
-use crate::recording::{Recording, RecordingError};
-use crate::report::{Report, RunIdentity};
+use crate::recording::{Manifest, Overhead, Recording, RecordingError};
+use crate::report::{RecordingSize, Report, RunIdentity};
 use crate::scenario::Scenario;
 use crate::strict_toml::TomlError;
 
@@ -88,11 +88,33 @@ fn judge_as(
         .with_baseline(known.signatures)
         .with_baseline_growth(known.growth);
     let mut judge = judge(&expectations);
+    let goes_on = recording.is_being_recorded();
     let mut events = recording.events()?;
     for event in events.by_ref() {
         judge.see(&event);
     }
-    let identity = RunIdentity {
+    let identity = identity(&scenario, manifest, recording.overhead);
+    // Whether it goes on is asked before its end could have been read.
+    let mut judgement = if goes_on {
+        judge.so_far_judged()
+    } else {
+        judge.finish()
+    };
+    let lanes = std::mem::take(&mut judgement.lanes);
+    let mut report = Report::new(&identity, &judgement);
+    if scenario.load.lasts.is_some() {
+        report.recording = Some(RecordingSize::of(recording.bytes(), report.elapsed_ms));
+    }
+    Ok((report, lanes))
+}
+
+/// What a judgement does not know of its run.
+pub(super) fn identity(
+    scenario: &Scenario,
+    manifest: &Manifest,
+    overhead: Option<Overhead>,
+) -> RunIdentity {
+    RunIdentity {
         scenario: scenario.name.clone(),
         seed: manifest.seed,
         time_scale: scenario.run.time_scale,
@@ -101,9 +123,6 @@ fn judge_as(
         worker_version: Some(manifest.worker_version.clone()).filter(|version| !version.is_empty()),
         cleanup: manifest.cleanup.clone(),
         command: manifest.again.clone(),
-        cpu_ms: recording.overhead.map(|overhead| overhead.cpu_ms),
-    };
-    let mut judgement = judge.finish();
-    let lanes = std::mem::take(&mut judgement.lanes);
-    Ok((Report::new(&identity, &judgement), lanes))
+        cpu_ms: overhead.map(|overhead| overhead.cpu_ms),
+    }
 }

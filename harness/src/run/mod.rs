@@ -16,11 +16,12 @@ mod outer;
 mod recorded;
 mod rest;
 mod steps;
+mod telling;
 
 pub use detected::{Detected, detected};
 pub use inner::inner;
 pub use judged::{Baseline, JudgedError, judge, judge_with_lanes};
 pub use left::left_after_the_stop;
-pub use order::{Order, Progress, Told};
+pub use order::{Order, Progress, Soak, Told};
 pub use outer::{PlaceWanted, RunError, Shown, Signals, Stopped, run};
 pub use recorded::{alive_after_the_load, recorded_end};

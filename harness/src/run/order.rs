@@ -1,10 +1,14 @@
 //! What the two processes of a run say to each other.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use fake_claude::quantity::Span;
 use serde::{Deserialize, Serialize};
 
+use crate::judge::{GrowthFigure, SoFar};
 use crate::recording::Manifest;
+use crate::report::Report;
 use crate::worker::ResolvedWorker;
 
 /// What the outer process asks of the inner one: everything that a run needs, looked up and checked.
@@ -26,23 +30,64 @@ pub struct Order {
     pub cookie: String,
     /// The program that plays `claude`.
     pub fake_claude: PathBuf,
+    /// What a long run does besides; nothing for any other.
+    pub soak: Option<Soak>,
+}
+
+/// What a long run does besides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Soak {
+    /// The time between two reports of what was seen so far.
+    pub checkpoint: Span,
+    /// Whether the load ends as soon as something is found that fails the run whatever comes later.
+    pub stop_on_fail: bool,
+    /// How large the recording may become, in bytes: the load ends when it comes near.
+    pub disk_bytes: u64,
+    /// The signatures of a baseline: what they name is no failure.
+    pub known: BTreeSet<String>,
+    /// What a baseline measured of the figures that may grow.
+    pub known_growth: Vec<GrowthFigure>,
 }
 
 /// How a run goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// What is being done.
     pub phase: String,
+    /// How long the run has been going on, in milliseconds.
+    pub elapsed_ms: u64,
+    /// For how long new sessions open, in milliseconds by the wall clock since the load began, where the load lasts a time.
+    pub lasts_ms: Option<u64>,
+    /// For how long sessions have been opening, in milliseconds; none before the load.
+    pub load_ms: Option<u64>,
     /// Sessions that ended or stalled.
     pub sessions_done: u32,
-    /// Sessions that are planned.
-    pub sessions: u32,
+    /// Sessions that are planned; none where the load lasts a time.
+    pub sessions: Option<u32>,
+    /// Sessions that opened.
+    pub sessions_opened: u32,
+    /// Sessions that opened and have not ended.
+    pub sessions_open: u32,
     /// Live children of the worker.
     pub children: u32,
     /// The sum of their RSS, in bytes.
     pub rss_bytes: u64,
     /// Live children whose session ended longer ago than its grace.
     pub leftovers: u32,
+    /// What is sure so far: nothing that comes later takes it back.
+    pub so_far: SoFar,
+    /// Whether a worker is there and takes requests.
+    pub worker_up: bool,
+    /// The worker's own RSS, in bytes; none while it does not live or is not sampled.
+    pub worker_rss_bytes: Option<u64>,
+    /// The size of the recording's events on disk, in bytes.
+    pub recording_bytes: u64,
+    /// By how much the recording grows in an hour of the run, in bytes; none in the first seconds.
+    pub recording_bytes_per_hour: Option<u64>,
+    /// The RSS of the inner process, in bytes: driver, witnesses and recorder together.
+    pub harness_rss_bytes: u64,
+    /// The RSS of the process that shows this, in bytes; filled in by it.
+    pub outer_rss_bytes: u64,
 }
 
 /// What the inner process tells the outer one.
@@ -50,7 +95,9 @@ pub struct Progress {
 #[serde(tag = "told", rename_all = "snake_case")]
 pub enum Told {
     /// How the run goes.
-    Progress(Progress),
+    Progress(Box<Progress>),
+    /// What would be reported of what was seen so far. The recording holds, on disk, all that it rests on.
+    Checkpoint(Box<Report>),
     /// The worker would not start; the run is over.
     WorkerWouldNotStart {
         /// Why, with the worker's last lines of output.

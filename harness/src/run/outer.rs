@@ -9,7 +9,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::order::{Order, Progress, Told};
 use crate::isolation::Wanted;
 use crate::isolation::outer::{Inner, launch};
-use crate::platform::Exit;
+use crate::platform::{self, Exit};
+use crate::report::Report;
 use crate::scenario::{FaultKind, Scenario};
 use crate::units::Count;
 
@@ -36,10 +37,12 @@ pub enum RunError {
 }
 
 /// What is to be shown while a run goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Shown {
     /// How the run goes.
-    Progress(Progress),
+    Progress(Box<Progress>),
+    /// What would be reported of what was seen so far; only runs that are asked for it send it.
+    Checkpoint(Box<Report>),
     /// Something that the user should know.
     Note(String),
 }
@@ -162,7 +165,8 @@ async fn follow(
             }
             message = inner.next_message() => match message {
                 Ok(Some(message)) => match serde_json::from_slice(&message) {
-                    Ok(Told::Progress(progress)) => show(Shown::Progress(progress)),
+                    Ok(Told::Progress(progress)) => show(Shown::Progress(with_own(progress))),
+                    Ok(Told::Checkpoint(report)) => show(Shown::Checkpoint(report)),
                     Ok(told) => last = Some(told),
                     Err(error) => last = Some(Told::Failed { message: format!("the inner process said something odd: {error}") }),
                 },
@@ -180,12 +184,24 @@ async fn follow(
         Some(Told::WorkerWouldNotStart { message }) => Err(RunError::WorkerWouldNotStart(message)),
         Some(Told::Refused { message }) => Err(RunError::Usage(message)),
         Some(Told::Failed { message }) => Err(RunError::Failed(message)),
-        Some(Told::Progress(_)) | None => Err(RunError::Failed(format!(
+        Some(Told::Progress(_) | Told::Checkpoint(_)) | None => Err(RunError::Failed(format!(
             "the inner process ended early ({}), having left {} behind; what it recorded until then can be judged: leak-harness judge DIR",
             ended(end.exit),
             Count(end.leftovers.killed.len() as u64, "process"),
         ))),
     }
+}
+
+/// The same with what this process itself takes.
+fn with_own(mut progress: Box<Progress>) -> Box<Progress> {
+    progress.outer_rss_bytes = own_rss_bytes();
+    progress
+}
+
+/// The RSS of this process; 0 where the system does not tell.
+pub(super) fn own_rss_bytes() -> u64 {
+    let stat = platform::stat_of(std::process::id()).ok().flatten();
+    stat.map_or(0, |stat| stat.row(platform::page_size()).rss_bytes)
 }
 
 /// The signals by which a user stops a run.

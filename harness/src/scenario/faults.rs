@@ -292,12 +292,12 @@ fn wrong(fault: &Fault, scenario: &Scenario) -> Option<(&'static str, String, &'
                 "write at = \"1s\" (since the worker was ready) or on = \"given\" (a step of a session)",
             ));
         }
-        (Some(at), None) if at > scenario.run.timeout => {
+        (Some(at), None) if at > scenario.longest() => {
             return Some((
                 "at",
                 format!(
                     "the fault at {at} comes after the run's time-out of {}",
-                    scenario.run.timeout
+                    scenario.longest()
                 ),
                 "let it come earlier, or raise [run] timeout",
             ));
@@ -318,13 +318,13 @@ fn wrong(fault: &Fault, scenario: &Scenario) -> Option<(&'static str, String, &'
             "leave `session` out, or name a step: on = \"given\"",
         ));
     }
-    if !(1..=load.sessions).contains(&fault.session()) {
+    if !(1..=load.most()).contains(&fault.session()) {
         return Some((
             "session",
             format!(
                 "there is no session {}: the load has {}",
                 fault.session(),
-                load.sessions
+                load.most()
             ),
             "sessions are counted from 1",
         ));

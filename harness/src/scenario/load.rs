@@ -9,12 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::Step;
 
 /// The load. With `arrival` sessions come at a rate whatever the worker does (open); with `concurrency` the next one comes when
-/// one has ended (closed).
+/// one has ended (closed). It is over when all `sessions` have ended; with `lasts`, when its time is over and the sessions that are
+/// open then have come to their own end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
-    /// How many sessions.
-    pub sessions: u32,
+    /// How many sessions; where the load `lasts` a time, the most that open, without a limit where this is not named.
+    #[serde(default)]
+    pub sessions: Option<u32>,
+    /// For how long new sessions open, in the worker's time: a time scale divides it. Needs `arrival` or `concurrency`.
+    #[serde(default)]
+    pub lasts: Option<Span>,
     /// At which rate they arrive. Either this or `concurrency`; without both, all sessions open at once.
     #[serde(default)]
     pub arrival: Option<Rate>,
@@ -67,6 +72,18 @@ pub enum Hook {
     Summary,
     /// The session ends.
     End,
+}
+
+impl Load {
+    /// How many sessions open at the most.
+    pub fn most(&self) -> u32 {
+        self.sessions.unwrap_or(u32::MAX)
+    }
+
+    /// How many sessions will open, where that is known before: a load that lasts a time has no number.
+    pub fn planned(&self) -> Option<u32> {
+        self.sessions.filter(|_| self.lasts.is_none())
+    }
 }
 
 fn one() -> f64 {

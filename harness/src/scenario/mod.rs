@@ -113,11 +113,21 @@ impl Default for WorkerSettings {
     }
 }
 
+impl Scenario {
+    /// How long the whole run may take: its time-out, and the time of a load that lasts one.
+    pub fn longest(&self) -> Span {
+        let lasts = self.load.lasts.unwrap_or_default();
+        let lasts = lasts.divided(self.run.time_scale);
+        Span::from_nanos(self.run.timeout.as_nanos().saturating_add(lasts.as_nanos()))
+    }
+}
+
 /// A share of the sessions whose fakes behave otherwise. Keys that it does not name are those of `[claude]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mix {
-    /// The share of the sessions, above 0 and at most 1. Which ones is drawn from the seed; how many is exact.
+    /// The share of the sessions, above 0 and at most 1. Which ones is drawn from the seed; how many is exact. Where a load lasts a
+    /// time, it is so to within one session in each hundred, one after the other.
     pub share: f64,
     /// How their fakes behave.
     pub behaviour: Behaviour,
@@ -129,7 +139,7 @@ pub struct Mix {
 pub struct RunSettings {
     /// Divides the worker's, the fakes' and the driver's times.
     pub time_scale: f64,
-    /// How long the whole run may take.
+    /// How long the whole run may take; the time of a load that `lasts` comes on top.
     pub timeout: Span,
     /// How long the worker's work may take to come to rest after the load.
     pub drain: Span,

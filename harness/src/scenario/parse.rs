@@ -215,11 +215,32 @@ fn check(source: &Source<'_>, table: &DeTable<'_>, scenario: &Scenario) -> Resul
             remedy,
         );
     }
-    if load.sessions == 0 {
+    if load.sessions == Some(0) {
         return wrong(
             &["load", "sessions"],
             "a load without sessions shows nothing".to_owned(),
             "use 1 or more",
+        );
+    }
+    if load.sessions.is_none() && load.lasts.is_none() {
+        return wrong(
+            &["load"],
+            "the load says neither how many sessions there are nor how long it lasts".to_owned(),
+            "add `sessions`, such as sessions = 20, or `lasts`, such as lasts = \"6h\"",
+        );
+    }
+    if load.lasts.is_some_and(Span::is_zero) {
+        return wrong(
+            &["load", "lasts"],
+            "a load that lasts no time shows nothing".to_owned(),
+            "use a time above 0, such as \"6h\"",
+        );
+    }
+    if load.lasts.is_some() && load.arrival.is_none() && load.concurrency.is_none() {
+        return wrong(
+            &["load", "lasts"],
+            "a load that lasts a time does not say when sessions come".to_owned(),
+            "add `arrival`, such as arrival = \"20/h\" (sessions come at a rate), or `concurrency`, such as concurrency = 8 (the next one comes when one has ended)",
         );
     }
     if load.arrival.is_some() && load.concurrency.is_some() {
@@ -336,7 +357,7 @@ fn check(source: &Source<'_>, table: &DeTable<'_>, scenario: &Scenario) -> Resul
         );
     }
     if let Some(warm_up) = growth.warm_up
-        && warm_up > run.timeout
+        && warm_up > scenario.longest()
     {
         return wrong(
             &["expect", "growth", "warm_up"],

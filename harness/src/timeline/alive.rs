@@ -61,6 +61,7 @@ pub fn alive_after(events: impl IntoIterator<Item = Event>, spans: &[Span]) -> V
             | EventKind::WorkStored { .. }
             | EventKind::WorkKept { .. }
             | EventKind::StoreRead { .. }
+            | EventKind::LoadStopped { .. }
             | EventKind::LoadFinished
             | EventKind::Drained { .. }
             | EventKind::Sampled { .. }

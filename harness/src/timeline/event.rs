@@ -64,8 +64,11 @@ pub struct RunFacts {
     pub isolation: Isolation,
     /// The witnesses that were switched on.
     pub witnesses: Vec<Source>,
-    /// Sessions that the schedule plans.
+    /// Sessions that the schedule plans; 0 where the load lasts a time instead.
     pub sessions_planned: u32,
+    /// For how long new sessions open, in the worker's time, where the load lasts a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Span>,
     /// The time between two samples.
     pub tick: Span,
     /// Physical memory of the machine, in bytes.
@@ -76,6 +79,22 @@ pub struct RunFacts {
     pub time_scale: f64,
     /// The factor by which arrival and think times were divided.
     pub compress: f64,
+}
+
+/// Why a load was stopped before its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadStop {
+    /// Something was found that fails the run whatever comes later, and the user had asked to stop then.
+    SureFailure {
+        /// The signature of the finding.
+        finding: String,
+    },
+    /// The recording came near the space that it may take.
+    Disk {
+        /// What it may take, in bytes.
+        bytes: u64,
+    },
 }
 
 /// A state of the worker's own resources.
@@ -222,6 +241,11 @@ pub enum EventKind {
         kinds: Vec<TurnKind>,
         /// Whether all of it could be read.
         complete: bool,
+    },
+    /// No new sessions open any more, before the load's own time is over. Those that are open go on to their own end.
+    LoadStopped {
+        /// Why.
+        why: LoadStop,
     },
     /// Every session has ended or stalled.
     LoadFinished,

@@ -8,7 +8,7 @@ use fake_claude::control::{Role, Say, TurnKind};
 use fake_claude::quantity::{Size, Span};
 use serde::de::DeserializeOwned;
 
-use super::event::{Event, EventKind, RunFacts, Source, WorkerResources};
+use super::event::{Event, EventKind, LoadStop, RunFacts, Source, WorkerResources};
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
 use crate::units::RunTime;
 
@@ -133,6 +133,16 @@ impl<'a> Words<'a> {
                 after: Span::from_millis(50),
             }),
             "stop" => run(EventKind::WorkerStopAsked),
+            "enough" => run(EventKind::LoadStopped {
+                why: match self.value("disk") {
+                    Some(bytes) => LoadStop::Disk {
+                        bytes: parsed(bytes),
+                    },
+                    None => LoadStop::SureFailure {
+                        finding: "a finding".to_owned(),
+                    },
+                },
+            }),
             "worker-exit" => run(EventKind::WorkerExited {
                 process: self.process(),
                 code: self.number("code"),
@@ -330,6 +340,7 @@ impl<'a> Words<'a> {
             isolation: Default::default(),
             witnesses: only.split(',').map(named).collect(),
             sessions_planned: self.value("planned").map_or(0, parsed),
+            lasts: self.value("lasts").map(parsed),
             tick: Span::from_millis(100),
             memory_bytes: 64_000_000_000,
             ballast: self.has("ballast"),

@@ -41,7 +41,7 @@ fn a_change_of_the_command_line_is_checked_like_the_file() {
     let text = "name = \"x\"\n[load]\nsessions = 3\nend = \"complete\"\n";
     let change = |change: &str| Scenario::parse_with("x.toml", text, &[change.to_owned()]);
     let (scenario, effective) = change("load.sessions=20").unwrap();
-    assert_eq!(scenario.load.sessions, 20);
+    assert_eq!(scenario.load.sessions, Some(20));
     assert_eq!(Scenario::parse("again", &effective).unwrap(), scenario);
     let (scenario, _) = change("claude.turn=1s").unwrap();
     assert_eq!(scenario.claude.turn.as_millis(), 1_000);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the harness with the modules of ours that it may use, and why no others.
-const MAY_USE: [(&str, &[&str], &str); 26] = [
+const MAY_USE: [(&str, &[&str], &str); 27] = [
     ("units", &[], "units stand at the bottom"),
     ("process", &[], "an identity knows nothing but itself"),
     (
@@ -130,6 +130,11 @@ const MAY_USE: [(&str, &[&str], &str); 26] = [
         "it makes runs, each a process of its own, and knows nothing of what they are for",
     ),
     (
+        "soak",
+        &["judge", "report", "run", "scenario", "units"],
+        "it is built on a run's progress and reports, and does not print",
+    ),
+    (
         "gym",
         &[
             "batch",
@@ -202,6 +207,7 @@ const MAY_USE: [(&str, &[&str], &str); 26] = [
             "report",
             "run",
             "scenario",
+            "soak",
             "strict_toml",
             "timeline",
             "units",
