@@ -4,6 +4,7 @@
 //! the place where it is shown (see [`escape`]).
 
 pub mod escape;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;

@@ -2,7 +2,7 @@
 //!
 //! Data is written in columns and a command line as its difference to a like one, since thousands of sessions have to fit into a file
 //! that is attached to an issue. Names and command lines are text that nobody vouches for: controlling characters are written out here,
-//! no character is left that could end a script element, and the script puts text into the page as text alone.
+//! and the script puts them into the page as text alone.
 
 mod commands;
 
@@ -12,7 +12,7 @@ use fake_claude::control::Role;
 use serde::Serialize;
 
 use self::commands::{Command, Commands};
-
+use super::embed::script_json;
 use crate::judge::books::Fate;
 use crate::judge::cause::SignalName;
 use crate::judge::lanes::{Bar, Lane, Lanes};
@@ -20,7 +20,7 @@ use crate::report::escape::plain_cut;
 use crate::scenario::End;
 
 /// The script that draws the lanes, to be put after the data.
-pub const SCRIPT: &str = concat!(
+pub(super) const SCRIPT: &str = concat!(
     "(() => {\n\"use strict\";\n",
     include_str!("lanes/data.js"),
     include_str!("lanes/words.js"),
@@ -30,7 +30,7 @@ pub const SCRIPT: &str = concat!(
     "})();\n",
 );
 /// The style of the lanes. Colours are the page's.
-pub const STYLE: &str = include_str!("lanes/lanes.css");
+pub(super) const STYLE: &str = include_str!("lanes/lanes.css");
 
 /// The most processes of one page. Of more, those of sessions in which something was found are shown first, then the earliest.
 pub const PROCESSES: usize = 30_000;
@@ -225,7 +225,7 @@ const fn place_of_role(role: Role) -> usize {
 /// # Errors
 ///
 /// None that the data can cause; the writer of JSON has one in its signature.
-pub fn data(lanes: &Lanes, end_ms: u64) -> Result<String, serde_json::Error> {
+pub(super) fn data(lanes: &Lanes, end_ms: u64) -> Result<String, serde_json::Error> {
     let kept = kept(&lanes.sessions);
     let mut columns = Columns::default();
     let mut bars_omitted = u64::from(lanes.bars_omitted);
@@ -244,7 +244,7 @@ pub fn data(lanes: &Lanes, end_ms: u64) -> Result<String, serde_json::Error> {
     }
     bars_omitted += lanes.others.len().saturating_sub(room) as u64;
     let end_ms = end_ms.max(last_moment(lanes));
-    let json = serde_json::to_string(&Data {
+    script_json(&Data {
         end_ms,
         workers: lanes.workers.clone(),
         stop_ms: lanes.stop_ms,
@@ -263,8 +263,7 @@ pub fn data(lanes: &Lanes, end_ms: u64) -> Result<String, serde_json::Error> {
         ends: ENDS.map(|end| end.to_string()),
         roles: ROLES,
         fates: FATES,
-    })?;
-    Ok(in_a_script_element(&json))
+    })
 }
 
 /// Which sessions are in the page: those with findings first, then the others, as long as there is room for their processes.
@@ -298,27 +297,16 @@ fn last_moment(lanes: &Lanes) -> u64 {
         let own = [lane.opened_ms, ended].into_iter().flatten();
         own.chain(lane.bars.iter().filter_map(of_bars))
     });
-    let of_workers = lanes.workers.iter().map(|(start, end)| end.unwrap_or(*start));
+    let of_workers = lanes
+        .workers
+        .iter()
+        .map(|(start, end)| end.unwrap_or(*start));
     of_sessions
         .chain(lanes.others.iter().filter_map(of_bars))
         .chain(of_workers)
         .chain(lanes.stop_ms)
         .max()
         .unwrap_or_default()
-}
-
-/// JSON in which no character can end the element that it stands in, or begin another. All of these occur in strings alone.
-fn in_a_script_element(json: &str) -> String {
-    let mut safe = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                safe.push_str(&format!("\\u{:04x}", u32::from(c)));
-            }
-            other => safe.push(other),
-        }
-    }
-    safe
 }
 
 /// The columns while they grow.

@@ -1,0 +1,53 @@
+//! How text and data come into a page without becoming part of it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::report::escape;
+
+/// The escaper of all templates: what controls a terminal or the direction of letters shows as a visible escape, and nothing is markup.
+#[derive(Debug, Clone, Copy)]
+pub struct Visible;
+
+impl askama::filters::Escaper for Visible {
+    fn write_escaped_str<W: fmt::Write>(&self, mut dest: W, string: &str) -> fmt::Result {
+        dest.write_str(&escape::html(string))
+    }
+}
+
+/// Data as JSON for the inside of a `<script type="application/json">`. Such an element ends at the first `</script`, whatever that
+/// stands in, so no character that can be part of a tag is left; the two line separators are line breaks to some readers.
+///
+/// # Errors
+///
+/// When the data cannot be written as JSON.
+pub fn script_json(data: &impl Serialize) -> Result<String, serde_json::Error> {
+    let json = serde_json::to_string(data)?;
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Outside of strings JSON has none of these, and inside of one this is the same character.
+        match c {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                safe.push_str(&format!("\\u{:04x}", c as u32));
+            }
+            other => safe.push(other),
+        }
+    }
+    Ok(safe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_cannot_end_its_element_and_reads_back_as_it_was() {
+        let hostile = "</script><script>alert(1)</script><!--<b>&amp;\u{2028}\u{2029}\0\x1b\"'";
+        let json = script_json(&hostile).unwrap();
+        for never in ["<", ">", "&", "\u{2028}", "\u{2029}", "\0", "\x1b"] {
+            assert!(!json.contains(never), "{never:?} in {json}");
+        }
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), hostile);
+    }
+}
