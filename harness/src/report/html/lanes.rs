@@ -25,6 +25,7 @@ pub(super) const SCRIPT: &str = concat!(
     include_str!("lanes/data.js"),
     include_str!("lanes/words.js"),
     include_str!("lanes/picture.js"),
+    include_str!("lanes/overview.js"),
     include_str!("lanes/table.js"),
     include_str!("lanes/view.js"),
     "})();\n",
@@ -90,6 +91,8 @@ struct Bars {
     due: Vec<Option<u64>>,
     eof: Vec<Option<u64>>,
     rss_kib: Vec<u64>,
+    /// Signals that are not among the marks.
+    marks_omitted: Vec<u32>,
     command: Vec<Option<usize>>,
 }
 
@@ -356,6 +359,7 @@ impl Columns {
         columns.due.push(bar.due_ms);
         columns.eof.push(bar.eof_ms);
         columns.rss_kib.push(bar.rss_bytes >> 10);
+        columns.marks_omitted.push(bar.marks_omitted);
         columns.command.push(self.commands.place(&bar.command));
     }
 }

@@ -1,4 +1,4 @@
-// The lanes as the picture and its table see them. All five files of this folder are one function in the page.
+// The lanes as the picture and its table see them. All files of this folder are one function in the page.
 
 /** What was embedded, as lanes whose processes are ranges of columns. */
 function readLanes(text) {
@@ -58,14 +58,12 @@ function judged(data, lane) {
   lane.killed = 0;
   lane.doubt = 0;
   lane.longest = 0;
-  lane.total = 0;
   for (let bar = lane.first; bar < lane.first + lane.count; bar += 1) {
     const kind = kindOf(data, bar);
     if (kind === "over") {
       const outlived = outlivedBy(data, lane, bar);
       lane.over += 1;
       lane.longest = Math.max(lane.longest, outlived);
-      lane.total += outlived;
     } else if (kind === "killed") lane.killed += 1;
     else if (kind === "doubt") lane.doubt += 1;
   }
@@ -79,12 +77,14 @@ function kindOf(data, bar) {
 
 /** When nothing is left of a process; the end of the recording for one that was still there. */
 function lastOf(data, bar) {
-  return data.bars.gone[bar] ?? data.bars.died[bar] ?? data.end_ms;
+  const { gone, died } = data.bars;
+  return gone[bar] ?? (isThere(data, bar) ? data.end_ms : died[bar]);
 }
 
-/** Whether a process was still there when the recording ended. */
+/** Whether a process was still there when the recording ended, if only as a zombie. */
 function isThere(data, bar) {
-  return data.bars.gone[bar] === null && data.bars.died[bar] === null;
+  const { gone, died, fate } = data.bars;
+  return gone[bar] === null && (died[bar] === null || data.fates[fate[bar]].name === "zombie");
 }
 
 /** From when on a process outlives what it served. */
@@ -117,7 +117,7 @@ function commandOf(data, bar) {
 /** Lanes in the order of their findings: what outlives longest, then what was killed, then what nobody can tell. */
 function worstFirst(left, right) {
   return (
-    right.total - left.total ||
+    right.longest - left.longest ||
     right.over - left.over ||
     right.killed - left.killed ||
     right.doubt - left.doubt ||

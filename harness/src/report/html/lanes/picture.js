@@ -11,6 +11,8 @@ const SHAPES = {
   there: { path: "M-3 -4L1.5 0L-3 4", fill: false },
 };
 const COLOURS = ["ground", "ink", "muted", "line", "accent", "doubt", "working", "grace", "over", "killed", "other"];
+/** A session that is narrower than this shows neither its opening nor ends of stdin: they would hide it. */
+const ROOM_FOR_MARKS = 14;
 const BAR = 9;
 const STEP = 12;
 const HEAD = 46;
@@ -43,7 +45,7 @@ class Picture {
     this.scroll = 0;
     this.paths = Object.fromEntries(Object.entries(SHAPES).map(([name, shape]) => [name, new Path2D(shape.path)]));
     this.names = new Map();
-    this.overview = null;
+    this.overview = new Overview(this);
   }
 
   /** Takes the size of the place that it is drawn in. */
@@ -74,7 +76,7 @@ class Picture {
       const bars = Math.max(lane.count * STEP + 5, this.narrow ? 8 : 20);
       this.tops[row + 1] = this.tops[row] + (lane.kind === "fold" ? 26 : bars + label + 1);
     });
-    this.overview = null;
+    this.overview.forget();
     this.left = this.narrow ? 8 : 196;
     const fits = this.tall <= this.height;
     this.map = fits ? 0 : this.narrow ? 26 : 84;
@@ -145,12 +147,12 @@ class Picture {
     context.beginPath();
     context.rect(0, HEAD, this.width, this.height - HEAD);
     context.clip();
+    this.stop();
     const first = Math.max(0, this.rowAt(HEAD));
     for (let row = first; row < this.rows.length && this.y(row) < this.height; row += 1) this.row(row, state);
-    this.stop();
     context.restore();
     this.head(step);
-    if (this.map > 0) this.drawMap();
+    if (this.map > 0) this.overview.draw();
     if (state.selecting) this.selection(state.selecting);
   }
 
@@ -297,6 +299,14 @@ class Picture {
     return name;
   }
 
+  /** Whether a lane is drawn so wide that marks do not hide it. */
+  hasRoom(lane) {
+    const { bars } = this.data;
+    const from = lane.opened ?? bars.first[lane.first];
+    const to = lane.ended ?? (lane.count > 0 ? lastOf(this.data, lane.first) : from);
+    return this.x(to) - this.x(from) >= ROOM_FOR_MARKS;
+  }
+
   /** The time in which a session was open, behind its processes. */
   session(lane, y, height) {
     const context = this.context;
@@ -308,13 +318,13 @@ class Picture {
     context.globalAlpha = 1;
     context.fillStyle = this.colours.muted;
     context.fillRect(from - 0.5, y, 1.5, height);
-    this.mark("open", from, y + 6, this.colours.muted);
-    if (lane.ended !== null) {
-      context.fillStyle = this.colours.ink;
-      context.fillRect(to - 1, y, 2, height);
-      context.fillRect(to - 4, y, 8, 2);
-      context.fillRect(to - 4, y + height - 2, 8, 2);
-    }
+    if (this.hasRoom(lane)) this.mark("open", from, y + 6, this.colours.muted);
+    if (lane.ended === null) return;
+    context.fillStyle = this.colours.ink;
+    context.fillRect(to - 1, y, 2, height);
+    if (!this.hasRoom(lane)) return;
+    context.fillRect(to - 4, y, 8, 2);
+    context.fillRect(to - 4, y + height - 2, 8, 2);
   }
 
   /** A process: thin while it served its session, full where it outlives it or was ended early. */
@@ -346,7 +356,7 @@ class Picture {
     const middle = box.y + BAR / 2;
     if (isThere(this.data, bar)) this.mark("there", box.x + box.width + 5, middle, kind === "over" ? colours.over : colours.muted, 2);
     else if (kind === "killed") this.mark("kill", box.x + box.width, middle, colours.killed, 2.5);
-    this.marksOf(bar, middle);
+    this.marksOf(lane, bar, middle);
   }
 
   /** Dead, and not waited for. */
@@ -368,9 +378,9 @@ class Picture {
     context.restore();
   }
 
-  marksOf(bar, y) {
+  marksOf(lane, bar, y) {
     const { bars, marks } = this.data;
-    if (bars.eof[bar] !== null) this.mark("eof", this.x(bars.eof[bar]), y, this.colours.ink);
+    if (bars.eof[bar] !== null && this.hasRoom(lane)) this.mark("eof", this.x(bars.eof[bar]), y, this.colours.ink);
     for (let mark = bars.marks[bar]; mark < bars.marks[bar + 1]; mark += 1) {
       const shape = marks.signal[mark] === SIGKILL ? "kill" : marks.ignored[mark] ? "ignored" : "signal";
       this.mark(shape, this.x(marks.at[mark]), y, marks.ours[mark] ? this.colours.muted : this.colours.ink, shape === "kill" ? 2 : 1.5);
@@ -407,55 +417,5 @@ class Picture {
     context.fillRect(to, HEAD, 1, this.height);
     const words = span(Math.abs(this.time(to) - this.time(from)));
     this.text(words, (from + to) / 2, HEAD + 10, this.colours.ink, { align: "center", weight: 600 });
-  }
-
-  /** The whole list at one glance, and which part of it is seen. */
-  drawMap() {
-    const context = this.context;
-    const x = this.right + 14;
-    const height = this.height - HEAD - 4;
-    this.overview ??= this.paintMap(height);
-    context.drawImage(this.overview, x, HEAD + 2, this.map, height);
-    const all = this.tops[this.rows.length];
-    const seen = Math.min(1, (this.height - HEAD) / all);
-    const top = HEAD + 2 + (this.scroll / all) * height;
-    context.strokeStyle = this.colours.accent;
-    context.lineWidth = 1.5;
-    context.strokeRect(x - 1, top, this.map + 2, Math.max(8, seen * height));
-  }
-
-  /** Lanes are painted in the order of what matters, so that one that leaks is seen among thousands that do not. */
-  paintMap(height) {
-    const image = document.createElement("canvas");
-    image.width = Math.max(1, Math.round(this.map * this.ratio));
-    image.height = Math.max(1, Math.round(height * this.ratio));
-    const context = image.getContext("2d");
-    context.scale(this.ratio, this.ratio);
-    const all = this.tops[this.rows.length];
-    const scale = height / all;
-    const at = (ms) => (ms / this.data.end) * this.map;
-    const paint = (row, from, to, colour, least) => {
-      const y = this.tops[row] * scale;
-      context.fillStyle = colour;
-      context.fillRect(at(from), y, Math.max(least, at(to) - at(from)), Math.max(1, (this.tops[row + 1] - this.tops[row]) * scale - 0.4));
-    };
-    context.fillStyle = this.colours.line;
-    context.globalAlpha = 0.5;
-    context.fillRect(0, 0, this.map, height);
-    this.rows.forEach((lane, row) => {
-      if (lane.opened !== null) paint(row, lane.opened, lane.ended ?? this.data.end_ms, this.colours.working, 1);
-    });
-    context.globalAlpha = 1;
-    for (const wanted of ["doubt", "killed", "over"]) {
-      this.rows.forEach((lane, row) => {
-        if (!lane[wanted]) return;
-        for (let bar = lane.first; bar < lane.first + lane.count; bar += 1) {
-          if (kindOf(this.data, bar) !== wanted) continue;
-          const from = wanted === "over" ? Math.min(dueOf(this.data, lane, bar), lastOf(this.data, bar)) : this.data.bars.first[bar];
-          paint(row, from, lastOf(this.data, bar), this.colours[wanted], 3);
-        }
-      });
-    }
-    return image;
   }
 }

@@ -17,6 +17,7 @@ fn bar(pid: u32, fate: Fate) -> Bar {
         due_ms: Some(5_000),
         eof_ms: Some(4_100),
         marks: Vec::new(),
+        marks_omitted: 0,
         rss_bytes: 372 << 20,
         command: "claude --verbose".to_owned(),
     }

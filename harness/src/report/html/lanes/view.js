@@ -65,7 +65,7 @@ class View {
     this.scroller = element("div", "lanes-scroller");
     this.scroller.tabIndex = 0;
     this.scroller.setAttribute("role", "application");
-    this.scroller.setAttribute("aria-label", "Lanes: arrow keys move among sessions and their processes, Enter opens a table, plus and minus zoom, nought shows the whole time");
+    this.scroller.setAttribute("aria-label", "Lanes: arrow keys move among sessions and their processes, Enter opens a table, z zooms to a session, plus and minus zoom, nought shows the whole time");
     this.canvas = element("canvas");
     this.canvas.setAttribute("role", "img");
     this.spacer = element("div", "lanes-spacer");
@@ -119,7 +119,7 @@ class View {
     matchMedia("print").addEventListener("change", (event) => this.print(event.matches));
     const recolour = () => {
       this.colours = coloursOf(this.mount);
-      this.picture.overview = null;
+      this.picture.overview.forget();
       this.ask();
     };
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", recolour);
@@ -406,6 +406,7 @@ class View {
       Escape: () => this.hideTooltip(),
       "+": () => this.zoomAt(middle, 0.5),
       "-": () => this.zoomAt(middle, 2),
+      z: () => this.picture.rows[chosen]?.opened != null && this.zoomTo(this.picture.rows[chosen]),
       0: () => this.zoom(0, this.data.end),
     };
     if (!Object.hasOwn(keys, event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -458,8 +459,26 @@ class View {
       this.state.chosen = this.picture.rows.findIndex((other) => other.kind === "fold");
       return;
     }
-    tabulate(this.details, this.data, lane);
+    this.showTable(lane);
     if (focus) this.details.firstChild.focus();
+  }
+
+  showTable(lane) {
+    tabulate(this.details, this.data, lane);
+    if (lane.opened === null) return;
+    const button = element("button", "", "Zoom to the session");
+    button.type = "button";
+    button.addEventListener("click", () => {
+      this.zoomTo(lane);
+      this.scroller.focus();
+    });
+    this.details.append(button);
+  }
+
+  /** Shows the time of one session, with some of what came before and after. */
+  zoomTo(lane) {
+    const length = Math.max(LEAST_SPAN, (lane.ended ?? this.data.end_ms) - lane.opened);
+    this.zoom(lane.opened - length / 2, lane.opened + 2.5 * length);
   }
 
   /** Finds the lanes that are meant by what was typed, and goes to the first. */
@@ -489,7 +508,7 @@ class View {
     const { tops, height } = this.picture;
     this.scroller.scrollTop = tops[row] - (height - HEAD) / 3;
     this.choose(row);
-    tabulate(this.details, this.data, lane);
+    this.showTable(lane);
     this.heard.textContent = `${place + 1} of ${this.found.length} found. ${sentenceOf(this.data, lane)}`;
     this.count.textContent = `${place + 1} of ${counted(this.found.length, "lane")} found${this.found.length > 1 ? "; Enter goes to the next" : ""}: ${sentenceOf(this.data, lane)}.`;
   }
@@ -514,6 +533,7 @@ class View {
       picture.resize(width, Math.ceil(picture.tall));
       this.scroller.style.height = this.spacer.style.height = `${Math.ceil(picture.tall)}px`;
       this.colours = coloursOf(this.mount);
+      picture.overview.forget();
       this.draw();
     } else if (this.kept) {
       this.printing = false;

@@ -105,10 +105,9 @@ function fateOf(data, lane, bar) {
 function lifeOf(data, bar) {
   const { first, died, gone } = data.bars;
   const from = `${span(first[bar])} to `;
-  if (isThere(data, bar)) return `${from}the end of the recording, still there`;
-  if (died[bar] === null) return `${from}${span(gone[bar])}`;
+  if (died[bar] === null) return isThere(data, bar) ? `${from}the end of the recording, still there` : `${from}${span(gone[bar])}`;
   const life = `${from}${span(died[bar])} (${span(Math.max(0, died[bar] - first[bar]))})`;
-  if (gone[bar] === null) return `${life}, never waited for`;
+  if (gone[bar] === null) return isThere(data, bar) ? `${life}, never waited for` : life;
   const waited = gone[bar] - died[bar];
   return waited >= 100 ? `${life}, waited for ${span(waited)} later` : life;
 }
@@ -126,6 +125,8 @@ function signalsOf(data, bar) {
     const ignored = marks.ignored[mark] ? ", ignored" : "";
     words.push(`${data.signals[marks.signal[mark]]} at ${span(marks.at[mark])} ${by}${ignored}`);
   }
+  const more = data.bars.marks_omitted[bar];
+  if (more > 0) words.push(`${more} more`);
   return words.length > 0 ? words.join("; ") : "none seen";
 }
 
