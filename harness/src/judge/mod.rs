@@ -850,11 +850,7 @@ impl Judge {
 }
 
 /// Settles the books of work, and reports what is a finding.
-fn settle_work(
-    facts: &mut Facts,
-    items: &Items,
-    report: &mut impl FnMut(Found, &Facts),
-) -> Work {
+fn settle_work(facts: &mut Facts, items: &Items, report: &mut impl FnMut(Found, &Facts)) -> Work {
     let (mut work, settled) = (Work::default(), items.settle(facts));
     work.offered = items.len();
     for item in settled {
