@@ -128,7 +128,12 @@ function worstFirst(left, right) {
 
 /** Whether a lane is meant by what was typed: a part of its name or of a command line, or a pid as worker or user see it. */
 function isMeant(data, lane, wanted) {
-  if (lane.kind === "session" && lane.name.toLowerCase().includes(wanted)) return true;
+  if (lane.kind === "session") {
+    const name = lane.name.toLowerCase();
+    if (name.includes(wanted)) return true;
+    // All of a name that was cut may have been typed.
+    if (name.endsWith("…") && wanted.startsWith(name.slice(0, -1))) return true;
+  }
   for (let bar = lane.first; bar < lane.first + lane.count; bar += 1) {
     if (String(data.bars.pid[bar]) === wanted || String(data.bars.host_pid[bar]) === wanted) return true;
     if (commandOf(data, bar)?.toLowerCase().includes(wanted)) return true;

@@ -485,7 +485,9 @@ class View {
   find() {
     const wanted = this.search.value.trim().toLowerCase();
     const all = [...this.data.lanes, ...this.data.others];
-    this.found = wanted === "" ? [] : all.filter((lane) => isMeant(this.data, lane, wanted));
+    const meant = wanted === "" ? [] : all.filter((lane) => isMeant(this.data, lane, wanted));
+    const exact = meant.filter((lane) => lane.name.toLowerCase() === wanted);
+    this.found = [...exact, ...meant.filter((lane) => !exact.includes(lane))];
     this.state.found = null;
     this.place = -1;
     delete this.mount.dataset.found;
