@@ -31,8 +31,6 @@ pub const CHART_LIBRARY: &str = include_str!(concat!(env!("OUT_DIR"), "/echarts.
 pub const CHART_LIBRARY_VERSION: &str = env!("ECHARTS_VERSION");
 /// Draws the charts that `<script type="application/json" id="charts-data">` describes.
 pub const CHART_SCRIPT: &str = include_str!("page.js");
-/// Draws the lanes that `<script type="application/json" id="lanes-data">` describes.
-const LANES_SCRIPT: &str = include_str!("lanes.js");
 
 /// Why a page cannot be written.
 #[derive(Debug)]
@@ -88,6 +86,7 @@ struct Page<'a> {
     library: &'static str,
     library_version: &'static str,
     chart_script: &'static str,
+    lanes_style: &'static str,
     lanes_script: &'static str,
     charts_data: String,
     lanes_data: String,
@@ -149,9 +148,10 @@ pub fn render(report: &Report, lanes: &Lanes) -> Result<String, HtmlError> {
         library: CHART_LIBRARY,
         library_version: CHART_LIBRARY_VERSION,
         chart_script: CHART_SCRIPT,
-        lanes_script: LANES_SCRIPT,
+        lanes_style: lanes::STYLE,
+        lanes_script: lanes::SCRIPT,
         charts_data: embed::script_json(&charts)?,
-        lanes_data: lanes::data(lanes)?,
+        lanes_data: lanes::data(lanes, report.elapsed_ms)?,
     }
     .render()?)
 }
