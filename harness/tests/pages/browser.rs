@@ -278,12 +278,16 @@ impl Browser {
         .await;
     }
 
-    /// Keeps a picture of the window beside what was built, for people to look at.
-    pub async fn picture(&self, name: &str) {
-        // Two frames: one may have been under way.
+    /// Waits for two frames: one may have been under way.
+    pub async fn frames(&self) {
         let script = "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))";
         let frames = self.client.execute_async(script, Vec::new()).await;
         frames.expect("frames are drawn");
+    }
+
+    /// Keeps a picture of the window beside what was built, for people to look at.
+    pub async fn picture(&self, name: &str) {
+        self.frames().await;
         let picture = self.client.screenshot().await.expect("a screenshot");
         let folder = pictures();
         fs::create_dir_all(&folder).expect("the folder of what is built");
@@ -307,7 +311,9 @@ impl Browser {
                     || event["method"] == "Network.webSocketCreated";
                 let params = &event["params"];
                 let url = params["request"]["url"].as_str().or(params["url"].as_str());
-                is_request.then(|| url.unwrap_or_default().to_owned())
+                let url = url.unwrap_or_default();
+                // The browser's own first page, which no page from a file can ask for.
+                (is_request && !url.starts_with("chrome://")).then(|| url.to_owned())
             })
             .collect();
         assert!(
