@@ -110,6 +110,7 @@ mod work;
 mod workers;
 
 use fake_claude::quantity::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::{Counts, Verdict};
@@ -217,7 +218,7 @@ pub struct Judgement {
 }
 
 /// Sessions, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionCounts {
     /// Those that the schedule plans.
     pub planned: u32,
@@ -230,7 +231,7 @@ pub struct SessionCounts {
 }
 
 /// Memory, in bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryFigures {
     /// The most that the children's RSS summed to at one sample.
     pub peak_rss_bytes: u64,
