@@ -93,11 +93,7 @@ fn sessions_per_hour(facts: &Facts) -> Option<f64> {
         return Some(arrival.per_second() * 3_600.0);
     }
     let run = facts.run.as_ref()?;
-    let first = facts
-        .sessions
-        .iter()
-        .filter_map(|session| session.opened)
-        .min()?;
+    let first = facts.sessions.first_opened?;
     let last = facts.load_finished.unwrap_or(facts.horizon);
     let elapsed = last.since(first).as_secs_f64() * run.compress * run.time_scale;
     (elapsed >= LEAST_SECONDS && elapsed.is_finite())

@@ -206,11 +206,12 @@ pub enum EventKind {
         /// The item's marker.
         item: String,
     },
-    /// Stored work was read back from the worker, at the end of the run, and this item was in it.
+    /// Stored work was read back from the worker, at the end of the run, and this item was in it. Told for each page that was read, so
+    /// that an item in records on two pages is told of twice.
     WorkStored {
         /// The item's marker.
         item: String,
-        /// In how many stored records.
+        /// In how many stored records of that page.
         times: u32,
     },
     /// The worker still keeps the item in its queue on disk, at the end of the run.
