@@ -390,13 +390,18 @@ fn thousands(port: u16) -> Result<(), Failed> {
     println!("page: {whole} bytes, of which lanes: {}", data.len());
     with(port, DESKTOP, &page, async |browser| {
         assert_charts(browser).await;
-        // From the start of the navigation to the end of the last script, by the page's own clock.
-        let drawn = browser
-            .ask("performance.getEntriesByName('lanes')[0].startTime + performance.getEntriesByName('lanes')[0].duration")
-            .await;
-        let lanes = browser
-            .ask("performance.getEntriesByName('lanes')[0].duration")
-            .await;
+        // By the page's own clock, from the start of the navigation to the end of the last script. The best of three, since a machine
+        // that is busy with other things makes it longer and nothing makes it shorter.
+        let (mut drawn, mut lanes) = (f64::MAX, f64::MAX);
+        for _ in 0..3 {
+            browser.open_page(&page.path()).await;
+            let entry = browser
+                .ask("performance.getEntriesByName('lanes')[0].toJSON()")
+                .await;
+            let part = |name: &str| entry[name].as_f64().expect("it was measured");
+            drawn = drawn.min(part("startTime") + part("duration"));
+            lanes = lanes.min(part("duration"));
+        }
         let scrolled = browser
             .ask(
                 "(() => { const view = document.getElementById('lanes-view'); const scroller = view.querySelector('.lanes-scroller');
@@ -408,8 +413,8 @@ fn thousands(port: u16) -> Result<(), Failed> {
         println!(
             "drawn after {drawn} ms, lanes in {lanes} ms, half of the frames of scrolling within {scrolled} ms"
         );
-        assert!(drawn.as_f64() < Some(2_000.0), "drawn after {drawn} ms");
-        assert!(lanes.as_f64() < Some(800.0), "the lanes took {lanes} ms");
+        assert!(drawn < 2_000.0, "drawn after {drawn} ms");
+        assert!(lanes < 300.0, "the lanes took {lanes} ms");
         assert!(
             scrolled.as_f64() < Some(50.0),
             "a frame of scrolling takes {scrolled} ms"

@@ -37,6 +37,11 @@ fn report(name: &str, sessions: u32, leaked: u32, hostile: bool) -> Report {
         &judgement,
     );
     report.verdict = Verdict::Fail;
+    report.as_expected = true;
+    report.unexpected = Vec::new();
+    report.reasons = vec![format!(
+        "{leaked} retained: primary `claude` after complete"
+    )];
     report.sessions.planned = sessions;
     report.sessions.opened = sessions;
     report.sessions.ended = sessions;
