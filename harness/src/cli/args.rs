@@ -77,8 +77,12 @@ pub enum Command {
         /// The rule, such as `retained`; without it, all are listed
         rule: Option<String>,
     },
-    /// Prints the JSON schema of scenario files, for editors
-    Schema,
+    /// Prints a JSON schema: of scenario files, for editors, or of report.json, for programs that read it
+    Schema {
+        /// Of what
+        #[arg(default_value = "scenario")]
+        of: SchemaOf,
+    },
     /// Says what this machine allows, and what a run here can and cannot show
     Doctor,
     /// Prints completions for a shell
@@ -86,6 +90,15 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// What a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// Scenario files
+    Scenario,
+    /// `report.json`
+    Report,
 }
 
 /// Which format goes to stdout.
@@ -100,6 +113,8 @@ pub enum Format {
     Junit,
     /// Markdown, for a pull request
     Markdown,
+    /// One HTML page with charts and the course of every session, which needs no network
+    Html,
 }
 
 /// The place of a run.
@@ -187,6 +202,9 @@ pub struct RunArguments {
     /// Runs until the first run that is not as expected
     #[arg(long)]
     pub until_fail: bool,
+    /// Does without report.html: for programs that make many runs and read report.json
+    #[arg(long, hide = true)]
+    pub no_page: bool,
 }
 
 const SOAK: &str = "\

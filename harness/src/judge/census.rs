@@ -12,12 +12,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use fake_claude::control::{Role, Say};
 
 use super::books::Roles;
+use super::course::Course;
 use super::facts::Facts;
 use super::finding::Findings;
 use super::life::{Goodbye, Heard, Held, Life};
 use super::memory::Memory;
 use super::reap::ReapTimes;
 use super::sessions::SessionKey;
+use super::standing::{Standing, Standings};
 use super::work::Items;
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
 use crate::timeline::event::Source;
@@ -53,6 +55,10 @@ pub(super) struct Census {
     pub unseen_by_table: u32,
     /// Live processes that broke an obligation.
     live_leaks: u32,
+    /// What the living add to the figures of a sample.
+    pub standing: Standings,
+    /// The course of single processes and sessions, where it is asked for.
+    pub course: Option<Course>,
     /// Why the first undecided process is.
     pub unsure: Option<super::doubt::Unsure>,
 }
@@ -74,7 +80,10 @@ impl Census {
 
     /// The sessions that a process that is still followed belongs to by its own word or its parent's.
     pub fn sessions(&self) -> BTreeSet<SessionKey> {
-        self.lives.values().filter_map(|life| life.session).collect()
+        self.lives
+            .values()
+            .filter_map(|life| life.session)
+            .collect()
     }
 
     /// How many entries of any kind are held for single processes.
@@ -127,6 +136,7 @@ impl Census {
             self.counted -= 1;
             self.live_leaks -= u32::from(life.broken.is_some());
             self.uncount(life.counted);
+            self.standing.replace(life.standing, Standing::default());
             if let Some(look) = life.next_look {
                 self.agenda.remove(&(look, id));
             }
@@ -248,6 +258,7 @@ impl Census {
             }
             let after = life.pss_bytes;
             self.memory.examined(before, after);
+            self.stand(facts, id);
         }
     }
 
@@ -419,6 +430,7 @@ impl Census {
                 life.counted = now;
             }
         }
+        self.stand(facts, id);
         self.plan(facts, id);
     }
 

@@ -1,5 +1,6 @@
 //! What a leak comes to if it goes on.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
@@ -10,7 +11,7 @@ use crate::units;
 const LEAST_SECONDS: f64 = 60.0;
 
 /// What a leak comes to if it goes on, at the load's own rate: a compressed run is stretched back.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Forecast {
     /// Leaked processes for each session that ended.
     pub leaked_per_session: f64,

@@ -197,6 +197,14 @@ impl Sessions {
         key
     }
 
+    /// A session by its name, if anything was ever said of it, put away or not.
+    pub fn named(&self, name: &str) -> Option<Cow<'_, Session>> {
+        match self.by_name.get(name) {
+            Some(key) => self.awake.get(key).map(Cow::Borrowed),
+            None => self.cold.peek(self.cold.find(name)?).map(Cow::Owned),
+        }
+    }
+
     /// Takes a session out again that was put away, and notes that something was heard of it.
     pub fn wake(&mut self, key: SessionKey) {
         if let Some(session) = self.cold.take(key) {

@@ -90,7 +90,13 @@ fn clean_session(number: u32, at: RunTime) -> Vec<Event> {
     let name = driven(number);
     let process = ProcessIdentity::new(number + 10, u64::from(number) + 10);
     let millis = |millis| at + Span::from_millis(millis);
-    let said = |at: u64, say: Say| (millis(at), Source::Control, EventKind::Said { process, say });
+    let said = |at: u64, say: Say| {
+        (
+            millis(at),
+            Source::Control,
+            EventKind::Said { process, say },
+        )
+    };
     let driver = |at: u64, event: EventKind| (millis(at), Source::Driver, event);
     let seen = EventKind::ProcessSeen {
         process,
@@ -244,7 +250,10 @@ fn a_long_run_takes_no_more_entries_than_a_short_one_and_a_few_bytes_for_each_se
     run.sessions(10_000..50_000);
     let (later, more) = run.judge.size();
     // Processes that are settled are remembered up to a bound that ten thousand have reached.
-    assert!(later <= entries + entries / 50, "{entries} entries, then {later}");
+    assert!(
+        later <= entries + entries / 50,
+        "{entries} entries, then {later}"
+    );
     let each = (more - bytes) as f64 / 40_000.0;
     assert!(each < 64.0, "{each:.1} bytes for each session");
     for number in 0..50_000 {
@@ -259,10 +268,16 @@ fn a_long_run_takes_no_more_entries_than_a_short_one_and_a_few_bytes_for_each_se
             });
         }
     }
-    assert!(run.judge.size().0 <= later, "what was stored is noted where it lies");
+    assert!(
+        run.judge.size().0 <= later,
+        "what was stored is noted where it lies"
+    );
     let judgement = run.judge.finish();
     assert_eq!(judgement.processes.clean, 50_000);
-    assert_eq!((judgement.work.offered, judgement.work.answered), (100_000, 100_000));
+    assert_eq!(
+        (judgement.work.offered, judgement.work.answered),
+        (100_000, 100_000)
+    );
 }
 
 /// Words about sessions and items long after anybody asked for them.
@@ -279,11 +294,17 @@ fn late_words(at: &str) -> Vec<Event> {
         format!("{at} seen 9002 parent 5; {at} hello 9002 primary; {at} serves 9002 {third}"),
         format!("{at} seen 9003 parent 5; {at} hello 9003 primary; {at} serves 9003 {third}"),
         // One that ends a second time, and work that comes after the end.
-        format!("{at} end {fourth} abort; {at} offer {} {fourth} observation", marker(4, 3)),
+        format!(
+            "{at} end {fourth} abort; {at} offer {} {fourth} observation",
+            marker(4, 3)
+        ),
         format!("{at} work 9003 observation {}", marker(3, 1)),
         // What was stored: twice, once, and all others not at all.
         format!("{at} kept {}; {at} stored {} 2", marker(6, 1), marker(7, 1)),
-        format!("{at} stored {} 1; {at} store observation complete", marker(8, 1)),
+        format!(
+            "{at} stored {} 1; {at} store observation complete",
+            marker(8, 1)
+        ),
     ];
     events(&words.join("\n"))
 }
@@ -660,5 +681,42 @@ proptest! {
         let report = Report::new(&RunIdentity::default(), &judgement);
         let text = json::render(&report).unwrap();
         prop_assert_eq!(json::parse(&text).unwrap(), report);
+    }
+
+    #[test]
+    fn lanes_change_no_judgement_and_every_process_is_in_one(events in history()) {
+        let fold = |judge: Judge| {
+            let mut judge = judge;
+            events.iter().for_each(|event| judge.see(event));
+            judge.finish()
+        };
+        let plain = fold(Judge::new(&in_a_second()));
+        let mut drawn = fold(Judge::new(&in_a_second()).keeping_lanes());
+        prop_assert_eq!(&fold(Judge::new(&in_a_second()).keeping_lanes()), &drawn);
+        let lanes = std::mem::take(&mut drawn.lanes);
+        prop_assert_eq!(&plain, &drawn);
+        let bars = lanes.sessions.iter().flat_map(|lane| &lane.bars).chain(&lanes.others);
+        let mut bins = Roles::default();
+        bars.for_each(|bar| bins.of_mut(bar.role).put(bar.fate));
+        prop_assert_eq!(lanes.bars_omitted, 0);
+        for ((role, bins), (_, counted)) in bins.named().into_iter().zip(drawn.roles.named()) {
+            prop_assert_eq!(Bins { peak: counted.peak, ..bins }, counted, "{}", role);
+        }
+        let opened = lanes.sessions.iter().filter(|lane| lane.opened_ms.is_some());
+        prop_assert_eq!(opened.count(), drawn.sessions.opened as usize);
+        let stalled = lanes.sessions.iter().filter(|lane| lane.stalled);
+        prop_assert_eq!(stalled.count(), drawn.sessions.stalled as usize);
+    }
+
+    #[test]
+    fn live_leftovers_are_never_more_than_all(events in history()) {
+        let mut judge = Judge::new(&in_a_second());
+        for event in events {
+            judge.see(&event);
+            prop_assert!(judge.census.standing.over.all() <= judge.leftovers());
+        }
+        judge.census.finish(&mut judge.facts, &mut judge.items);
+        prop_assert_eq!(judge.census.standing.over, Over::default());
+        prop_assert_eq!(judge.census.standing.pss_bytes.unwrap_or(0), 0);
     }
 }

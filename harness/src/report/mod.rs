@@ -4,12 +4,15 @@
 //! the place where it is shown (see [`escape`]).
 
 pub mod escape;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod schema;
 mod sentences;
 pub mod terminal;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::books::{Bins, Roles, Work};
@@ -48,7 +51,7 @@ pub struct RunIdentity {
 }
 
 /// What renderers see, and what `report.json` holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The version of this form.
     pub schema: u32,
@@ -132,7 +135,7 @@ pub struct Report {
 }
 
 /// The scenario of a report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioLine {
     /// Its name.
     pub name: String,
@@ -145,7 +148,7 @@ pub struct ScenarioLine {
 }
 
 /// The worker of a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerLine {
     /// Its name.
     pub name: String,
@@ -156,7 +159,7 @@ pub struct WorkerLine {
 }
 
 /// A witness of a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WitnessLine {
     /// Which.
     pub witness: Source,
@@ -168,7 +171,7 @@ pub struct WitnessLine {
 }
 
 /// What watching cost, and how well it went.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Overhead {
     /// The CPU time that the harness itself used, in milliseconds, where that was measured.
     pub cpu_ms: Option<u64>,

@@ -606,6 +606,17 @@ fn the_schema_is_json_and_names_the_keys() {
     ] {
         assert!(schema.pointer(key).is_some(), "{key}");
     }
+    let named = ground.call(["schema", "scenario"]).expect(0);
+    assert_eq!(named.json(), schema);
+    let report = ground.call(["schema", "report"]).expect(0).json();
+    let kept = include_str!("../../../reports/report.schema.json");
+    assert_eq!(
+        report.to_string(),
+        serde_json::from_str::<serde_json::Value>(kept)
+            .expect("it is JSON")
+            .to_string()
+    );
+    ground.call(["schema", "recording"]).expect(2);
 }
 
 #[test]

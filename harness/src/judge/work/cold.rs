@@ -441,7 +441,13 @@ mod tests {
         let course = prop::sample::select(COURSES.to_vec());
         let who = (process(), process(), process());
         let counts = (any::<u8>(), any::<u8>(), any::<u32>(), any::<u32>());
-        let facts = (kind(), answer, course, any::<[bool; 6]>(), any::<[u64; 2]>());
+        let facts = (
+            kind(),
+            answer,
+            course,
+            any::<[bool; 6]>(),
+            any::<[u64; 2]>(),
+        );
         (facts, who, counts).prop_map(|((kind, answer, course, has, [at, seq]), who, counts)| {
             let (good, elsewhere, stored, turn) = counts;
             Item {
