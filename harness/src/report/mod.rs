@@ -185,7 +185,7 @@ pub struct Overhead {
 }
 
 /// How much space a recording takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordingSize {
     /// Its events on disk, in bytes.
     pub bytes: u64,

@@ -85,7 +85,7 @@ pub struct RunFacts {
 }
 
 /// Why a load was stopped before its time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LoadStop {
     /// Something was found that fails the run whatever comes later, and the user had asked to stop then.
