@@ -17,7 +17,7 @@ use super::finding::Findings;
 use super::life::{Goodbye, Heard, Held, Life};
 use super::memory::Memory;
 use super::reap::ReapTimes;
-use super::work::Items;
+use super::work::{Failure, Items};
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
 use crate::timeline::event::Source;
 use crate::units::RunTime;
@@ -328,7 +328,15 @@ impl Census {
                     life.owed.remove(marker);
                 }
                 if !good {
-                    items.fail(id, life.silent, markers);
+                    let workers = &facts.workers;
+                    let how = if workers.owner_was_leaving(life.first, at, facts.hold()) {
+                        Failure::Unheard
+                    } else if life.silent {
+                        Failure::Silence
+                    } else {
+                        Failure::Error
+                    };
+                    items.fail(id, how, markers);
                 }
             }
             Say::SawEof { .. } => {
