@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::judge::lanes::Lanes;
 use crate::judge::{Expectations, GrowthFigure, Judge};
 use crate::recording::{Recording, RecordingError};
-use crate::report::{Report, RunIdentity};
+use crate::report::story::Stories;
+use crate::report::{Made, Report, RunIdentity};
 use crate::scenario::Scenario;
 use crate::strict_toml::TomlError;
 
@@ -102,8 +103,27 @@ fn judge_as(
         cleanup: manifest.cleanup.clone(),
         command: manifest.again.clone(),
         cpu_ms: recording.overhead.map(|overhead| overhead.cpu_ms),
+        made: Made {
+            harness: manifest.harness.clone(),
+            kernel: manifest.kernel.clone(),
+            cores: manifest.cores,
+            runtime: manifest.runtime.clone(),
+            install: manifest.install.clone(),
+            settings: manifest.settings.clone(),
+            description: scenario.description.clone(),
+            issue: scenario.issue.clone(),
+            scenario: recording.scenario.clone(),
+        },
     };
     let mut judgement = judge.finish();
     let lanes = std::mem::take(&mut judgement.lanes);
-    Ok((Report::new(&identity, &judgement), lanes))
+    let mut report = Report::new(&identity, &judgement);
+    let mut stories = Stories::of(&report);
+    if !stories.are_none() {
+        for event in recording.events()? {
+            stories.see(&event);
+        }
+    }
+    report.stories = stories.finish();
+    Ok((report, lanes))
 }
