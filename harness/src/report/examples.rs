@@ -297,7 +297,7 @@ pub(super) fn failing() -> Report {
             settings: [("CLAUDE_CODE_PATH".to_owned(), "{claude}".to_owned())].into(),
             description: "Nobody <b>ends</b> the child @someone".to_owned(),
             issue: Some("thedotmack/claude-mem#603".to_owned()),
-            scenario: "name = \"603-as-reported\"\n# ```\n".to_owned(),
+            scenario: "#:schema scenario.json\n# Nobody ends it,\n# <b>not</b> even [here](x).\nname = \"603-as-reported\"\n# ```\n".to_owned(),
             ..passing().made
         },
         stories: vec![Story {

@@ -31,6 +31,11 @@ pub fn render(report: &Report) -> String {
         line(&format!("{}{issue}", markdown(&report.made.description)));
         line("");
     }
+    let why = sentences::preface(&report.made.scenario);
+    if !why.is_empty() {
+        line(&markdown(&why));
+        line("");
+    }
     line("| | what was run |");
     line("|---|---|");
     for (name, what) in sentences::made(report) {
@@ -238,7 +243,8 @@ mod tests {
     #[test]
     fn no_folder_of_the_machine_is_shown() {
         let mut report = failing();
-        report.command = "/home/somebody/leak-harness run /home/somebody/x.toml --out=/srv/out".to_owned();
+        report.command =
+            "/home/somebody/leak-harness run /home/somebody/x.toml --out=/srv/out".to_owned();
         report.findings[0].processes[0].command =
             "/tmp/leak-harness-a1/bin/claude --mcp-config /home/somebody/mcp.json".to_owned();
         let text = render(&report);

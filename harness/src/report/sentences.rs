@@ -181,7 +181,8 @@ pub(super) fn made(report: &Report) -> Vec<(&'static str, String)> {
         let cores = count(made.cores, "processor");
         lines.push(("system", format!("{}; {cores}", made.kernel)));
     }
-    let claude = "every claude is a stand-in that speaks its protocol and behaves as the scenario says";
+    let claude =
+        "every claude is a stand-in that speaks its protocol and behaves as the scenario says";
     lines.push(("claude", claude.to_owned()));
     lines.push((
         "time",
@@ -197,9 +198,25 @@ pub(super) fn made(report: &Report) -> Vec<(&'static str, String)> {
     lines
 }
 
+/// What a scenario's author says before its first key: why it is as it is. One paragraph; what only an editor reads is left out.
+pub(super) fn preface(scenario: &str) -> String {
+    let comments = scenario.lines().map_while(|line| line.strip_prefix('#'));
+    let lines: Vec<&str> = comments
+        .filter(|line| !line.starts_with(":schema"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines.join(" ")
+}
+
 /// A command line with the last part alone of each path that begins at the root: folders tell of the machine and not of the run.
 pub(super) fn without_folders(command: &str) -> String {
-    let last = |path: &str| path.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default().to_owned();
+    let last = |path: &str| {
+        path.rsplit('/')
+            .find(|part| !part.is_empty())
+            .unwrap_or_default()
+            .to_owned()
+    };
     command
         .split(' ')
         .map(|word| match word.split_once("=/") {

@@ -88,7 +88,10 @@ impl Stories {
 
     /// The stories.
     pub fn finish(self) -> Vec<Story> {
-        self.tellers.into_iter().filter_map(Teller::finish).collect()
+        self.tellers
+            .into_iter()
+            .filter_map(Teller::finish)
+            .collect()
     }
 }
 
@@ -185,7 +188,10 @@ impl Teller {
                 let living: Vec<&str> = self.bound.values().map(String::as_str).collect();
                 self.tell(
                     at,
-                    format!("the worker's children should be gone: {} still there", are(&living)),
+                    format!(
+                        "the worker's children should be gone: {} still there",
+                        are(&living)
+                    ),
                 );
             }
             other => self.see_others(at, other),
@@ -233,15 +239,23 @@ impl Teller {
                     || "gets no answer".to_owned(),
                     |status| format!("is answered with status {status}"),
                 );
-                self.tell(at, format!("its end request {status} after {}", units::span(*after)));
+                self.tell(
+                    at,
+                    format!("its end request {status} after {}", units::span(*after)),
+                );
             }
             EventKind::SessionStalled {
                 session,
                 waiting_for,
             } if *session == self.session => {
-                self.tell(at, format!("the session cannot go on: it waits for {waiting_for}"));
+                self.tell(
+                    at,
+                    format!("the session cannot go on: it waits for {waiting_for}"),
+                );
             }
-            EventKind::FaultCame { what, failed: None, .. } => {
+            EventKind::FaultCame {
+                what, failed: None, ..
+            } => {
                 self.tell(at, format!("the planned fault is over: {what}"));
             }
             EventKind::WorkerStopAsked => self.tell(at, "the harness ends the worker".to_owned()),
@@ -319,7 +333,10 @@ impl Teller {
         if !parts.is_empty() {
             self.tell(
                 at,
-                format!("what the worker has stored is read back: {}", parts.join(", ")),
+                format!(
+                    "what the worker has stored is read back: {}",
+                    parts.join(", ")
+                ),
             );
         }
     }
@@ -372,13 +389,18 @@ impl Teller {
                 named(markers).unwrap_or_else(|| "the opening prompt".to_owned())
             )),
             Say::TurnEnded {
-                turn, good, markers, ..
+                turn,
+                good,
+                markers,
+                ..
             } => Some(format!(
                 "{name} ends turn {turn}{}: {}",
                 if *good { "" } else { " without a good result" },
                 named(markers).unwrap_or_else(|| "the opening prompt".to_owned())
             )),
-            Say::SawEof { owed } => Some(format!("{name} sees the end of its stdin{}", owing(*owed))),
+            Say::SawEof { owed } => {
+                Some(format!("{name} sees the end of its stdin{}", owing(*owed)))
+            }
             Say::SawSignal {
                 signal,
                 sender,
@@ -432,7 +454,10 @@ fn are(names: &[&str]) -> String {
 fn owing(owed: u32) -> String {
     match owed {
         0 => String::new(),
-        owed => format!(", with {} unanswered", units::Count(u64::from(owed), "message")),
+        owed => format!(
+            ", with {} unanswered",
+            units::Count(u64::from(owed), "message")
+        ),
     }
 }
 
@@ -517,6 +542,10 @@ mod tests {
         assert_eq!(told[0].omitted, 43);
         assert_eq!(told[0].moments[0].what, "the session opens");
         let last = told[0].moments.last().unwrap();
-        assert!(last.what.ends_with("claude 10 is still there"), "{}", last.what);
+        assert!(
+            last.what.ends_with("claude 10 is still there"),
+            "{}",
+            last.what
+        );
     }
 }

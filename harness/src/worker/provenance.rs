@@ -76,7 +76,11 @@ mod tests {
             .join("claude-mem/13.25.3/node_modules/claude-mem");
         file(&package.join("plugin/scripts/worker-service.cjs"));
         file(&package.join("package.json"));
-        file(&folder.path().join("claude-mem/13.25.3/node_modules/zod/package.json"));
+        file(
+            &folder
+                .path()
+                .join("claude-mem/13.25.3/node_modules/zod/package.json"),
+        );
         file(&folder.path().join("bun/1.3.5/bun"));
         let spec = WorkerSpec::parse("claude-mem@13.25.3").unwrap();
         let worker = spec
