@@ -20,7 +20,7 @@ use super::memory::Memory;
 use super::reap::ReapTimes;
 use super::sessions::SessionKey;
 use super::standing::{Standing, Standings};
-use super::work::Items;
+use super::work::{Failure, Items};
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
 use crate::timeline::event::Source;
 use crate::units::RunTime;
@@ -357,7 +357,15 @@ impl Census {
                     life.owed.remove(marker);
                 }
                 if !good {
-                    items.fail(id, life.silent, markers);
+                    let workers = &facts.workers;
+                    let how = if workers.owner_was_leaving(life.first, at, facts.hold()) {
+                        Failure::Unheard
+                    } else if life.silent {
+                        Failure::Silence
+                    } else {
+                        Failure::Error
+                    };
+                    items.fail(id, how, markers);
                 }
             }
             Say::SawEof { .. } => {

@@ -40,6 +40,19 @@ enum Course {
     Failed,
     /// Its turn ended without any result.
     Silent,
+    /// Its turn ended when the worker that had started the claude was on its way out: nobody was there to hear the answer.
+    Deserted,
+}
+
+/// How a turn ended that came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// With an error.
+    Error,
+    /// Without any result.
+    Silence,
+    /// When the worker that had started the claude was on its way out, so that nobody heard the result.
+    Unheard,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +122,9 @@ const WAITS: &str = "waits in or behind a live claude";
 /// Why an item is lost whose turn failed.
 const FAILED: &str = "its turn ended in an error";
 
+/// Why an item is lost whose turn nobody heard the end of.
+const DESERTED: &str = "given to a claude whose worker went away before it answered";
+
 /// Why nobody knows about an item, without the control socket and a store that can be read back.
 const UNSEEN: &str = "nobody saw whether it was answered";
 
@@ -128,6 +144,7 @@ impl Item {
             Some((_, Course::Read | Course::Silent)) => "given to a claude that never answered it",
             Some((_, Course::Left)) => "given to a claude that ended before it answered",
             Some((_, Course::Failed)) => FAILED,
+            Some((_, Course::Deserted)) => DESERTED,
         }
     }
 }
@@ -299,12 +316,12 @@ impl Items {
         }
     }
 
-    /// A turn ended without a good result: with an error, or silently.
-    pub fn fail(&mut self, who: ProcessIdentity, silent: bool, markers: &[String]) {
-        let course = if silent {
-            Course::Silent
-        } else {
-            Course::Failed
+    /// A turn ended without a good result.
+    pub fn fail(&mut self, who: ProcessIdentity, how: Failure, markers: &[String]) {
+        let course = match how {
+            Failure::Error => Course::Failed,
+            Failure::Silence => Course::Silent,
+            Failure::Unheard => Course::Deserted,
         };
         for marker in markers {
             if let Some(item) = self.get_mut(marker) {

@@ -10,7 +10,10 @@ pub mod junit;
 pub mod markdown;
 pub mod schema;
 mod sentences;
+pub mod story;
 pub mod terminal;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,6 +26,8 @@ use crate::judge::{
 };
 use crate::scenario::{Counts, Verdict};
 use crate::timeline::event::{Isolation, LoadStop, Source};
+
+use story::Story;
 
 /// The version of the JSON form. It grows when a field changes its meaning or goes; new fields do not change it.
 pub const SCHEMA: u32 = 1;
@@ -48,6 +53,33 @@ pub struct RunIdentity {
     pub command: String,
     /// The CPU time that the harness itself used, in milliseconds, where that was measured.
     pub cpu_ms: Option<u64>,
+    /// What was run on what, and how to have it again.
+    pub made: Made,
+}
+
+/// What was run on what, and how to have it again: so much of a run's circumstances as belongs into a public report, and no path of the
+/// machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Made {
+    /// The version of the harness that recorded.
+    pub harness: String,
+    /// The system and its kernel.
+    pub kernel: String,
+    /// The number of processors.
+    pub cores: u32,
+    /// The program that ran the worker, with its version, such as `bun 1.3.5`.
+    pub runtime: Option<String>,
+    /// What `leak-harness install` fetches to have this worker; the worker itself comes last.
+    pub install: Vec<String>,
+    /// The worker's settings as its adapter writes them, placeholders unfilled.
+    pub settings: BTreeMap<String, String>,
+    /// What the scenario says that it shows.
+    pub description: String,
+    /// The public issue that tells of it, as `owner/repository#number`.
+    pub issue: Option<String>,
+    /// The text of the scenario as it was run.
+    pub scenario: String,
 }
 
 /// What renderers see, and what `report.json` holds.
@@ -132,6 +164,12 @@ pub struct Report {
     /// The command that runs the same again.
     #[serde(default)]
     pub command: String,
+    /// What was run on what, and how to have it again.
+    #[serde(default)]
+    pub made: Made,
+    /// A few sessions of the findings, moment by moment; none in a report that was made without reading its recording twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stories: Vec<Story>,
 }
 
 /// The scenario of a report.
@@ -301,6 +339,8 @@ impl Report {
             machine_memory_bytes: run.map_or(0, |run| run.memory_bytes),
             unbalanced: judgement.unbalanced,
             command: identity.command.clone(),
+            made: identity.made.clone(),
+            stories: Vec::new(),
         }
     }
 

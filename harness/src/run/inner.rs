@@ -647,7 +647,7 @@ impl Run {
             life: self.worker.life(),
             emitter: self.emitter.clone(),
             disk: self.disk.clone(),
-            identity: identity(scenario, &self.order.manifest, None),
+            identity: identity(scenario, &self.order.scenario, &self.order.manifest, None),
             sessions: scenario.load.planned(),
             lasts: self.schedule.lasts(),
             load_began: Rc::clone(&self.load_began),

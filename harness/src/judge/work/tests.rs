@@ -245,6 +245,19 @@ fn a_lost_item_says_how_far_it_came() {
 }
 
 #[test]
+fn a_turn_that_ends_without_its_worker_was_not_failed_by_the_claude() {
+    let restart = "1.5s stop; 1.5s worker-exit 5; 1.6s worker 6; 1.9s ready";
+    let middle = "1.3s accept a; 1.4s work 10 observation a";
+    check_cause(
+        &history(&format!(
+            "{middle}; {restart}; 1.8s failed 10 1 observation a"
+        )),
+        Bin::Lost,
+        "given to a claude whose worker went away before it answered",
+    );
+}
+
+#[test]
 fn the_last_claude_that_had_it_tells_the_cause() {
     let second = "3.2s seen 11 parent 5; 3.2s hello 11 primary; 3.2s serves 11 s1; 3.3s work 11 observation a";
     let gone = "3.6s bye 11 eof; 3.6s exited 11; 3.6s gone 11";
