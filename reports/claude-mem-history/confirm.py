@@ -44,6 +44,8 @@ SECONDS_PER_TICK = 1 / os.sysconf("SC_CLK_TCK")
 LOOK = 0.04
 # How exactly a moment of the recording and one of /proc can be brought together: start times are in hundredths of a second.
 SLACK = 0.03
+# Roles, as the fakes tell them, of those who serve a session; not a claude that is asked for its version, or the wrapper of another.
+SERVING = ("primary", "payload", "grandchild")
 # A marker of a work item: -oN is an observation, -sN a summary. Prompts (-pN) are no work items.
 ITEM = re.compile(r"lhm-[0-9a-f]+-\d+-[os]\d+z")
 
@@ -191,7 +193,7 @@ class Journals:
         self.said = defaultdict(list)  # by (pid, start time): moment, statement
         self.host_pid, self.exits, self.ends, self.prompt_ends = {}, {}, {}, defaultdict(list)
         self.accepted, self.harness_signals, self.times = set(), {}, {}
-        self.opened, self.zero = {}, None
+        self.opened, self.session_of, self.zero = {}, {}, None
         for line in open(path):
             event = json.loads(line)
             at, (kind, fact) = event["at"] / 1e9, next(iter(event["event"].items())) if isinstance(event["event"], dict) else (event["event"], {})
@@ -210,11 +212,13 @@ class Journals:
                 self.ends[fact["session"]] = at
             elif kind in ("prompt_ended", "prompt_begun"):
                 self.prompt_ends[fact["session"]].append((at, kind == "prompt_ended"))
+            elif kind == "work_offered":
+                self.session_of[fact["item"]] = fact["session"]
             elif kind == "work_accepted":
                 self.accepted.add(fact["item"])
             elif kind == "harness_signalled":
                 self.harness_signals.setdefault(who, at)
-            elif kind in ("worker_stop_asked", "grace_passed", "residue_passed", "load_finished"):
+            elif kind in ("worker_stop_asked", "drained", "residue_passed"):
                 self.times[kind] = at
         self.accepted = {item for item in self.accepted if ITEM.fullmatch(item)}
         self.answers = Counter()  # good turns by item
@@ -232,6 +236,19 @@ class Journals:
     def session(self, who):
         return next((say["session"] for _, say in self.said.get(who, []) if say["say"] in ("serves", "hello") and say.get("session")), None)
 
+    def life(self, who):
+        return self.said[who][0][0], self.exits.get(who, (self.said[who][-1][0],))[0]
+
+    def owes(self, who, at):
+        """Whether it has read something by then that it had not answered."""
+        read, done = Counter(), Counter()
+        for moment, say in self.said.get(who, []):
+            if moment <= at and say["say"] == "saw_work":
+                read.update(say["markers"])
+            if moment <= at and say["say"] == "turn_ended":
+                done.update(say["markers"])
+        return bool(read - done)
+
     def between_prompts(self, session, at):
         state = False
         for moment, ended in self.prompt_ends[session]:
@@ -241,11 +258,12 @@ class Journals:
 
     def killed(self, hang):
         """Claudes that a signal, or the end of their stdin, ended while they had work or their session was under way, by the worker's
-        doing: `owing`, those that owed work items that nobody had answered; `open`, the others."""
-        owing, idle = set(), set()
+        doing: those that owed work items that nobody had answered; those whose session was under way; and those of which nobody knows
+        which session they served, while some were under way."""
+        owing, idle, unknown = set(), set(), set()
         stop = self.times.get("worker_stop_asked", float("inf"))
         for who, statements in self.said.items():
-            if self.role(who) not in ("primary", "payload", "grandchild"):
+            if self.role(who) not in SERVING:
                 continue
             said = [say["say"] for _, say in statements]
             goodbye = next(((at, say) for at, say in statements if say["say"] == "goodbye"), None)
@@ -266,11 +284,18 @@ class Journals:
                     good |= set(say["markers"])
             owed = {item for item in read - good if self.answered_at.get(item, float("inf")) > at and item in self.accepted}
             session = self.session(who)
+            under_way = {
+                name
+                for name, since in self.opened.items()
+                if since <= at < self.ends.get(name, float("inf")) and not self.between_prompts(name, at)
+            }
             if owed:
                 owing.add(who)
-            elif why == "signal" and session in self.opened and self.ends.get(session, float("inf")) > at and not self.between_prompts(session, at):
+            elif why == "signal" and session in under_way:
                 idle.add(who)
-        return owing, idle
+            elif why == "signal" and session is None and under_way:
+                unknown.add(who)
+        return owing, idle, unknown
 
     @staticmethod
     def turn(statements):
@@ -336,10 +361,19 @@ def compare(kept, row):
     claudes = [process for process in processes if claude_above(process)]
     by_host_pid = {(pid, who[1]): who for who, pid in journals.host_pid.items()}
     speaker = {process: by_host_pid.get((process.pid, process.start)) for process in claudes}
+    # Who spoke and was never looked at, because it lived for less than the time between two looks, or a little more on a busy machine.
+    missed = [
+        (since - LOOK, until)
+        for who in journals.said.keys() - set(speaker.values())
+        if journals.role(who) in SERVING
+        for since, until in [journals.life(who)]
+        if until - since < 2 * max(after - before for before, after in zip(look["looks"], look["looks"][1:]))
+    ]
     # How many lived at a moment: at least so many, and at most.
     living = lambda at, group: (
         sum(all(process.surely_at(at + by) for by in slack) for process in group),
-        sum(any(process.maybe_at(at + by) for by in slack) for process in group),
+        sum(any(process.maybe_at(at + by) for by in slack) for process in group)
+        + sum(since - SLACK <= at - zero <= until + SLACK for since, until in missed),
     )
     between = lambda bounds, number: bounds is not None and number is not None and bounds[0] <= number <= bounds[1]
 
@@ -353,7 +387,11 @@ def compare(kept, row):
     stored, queued, accepted = Counter(look["stored"]), set(look["queued"]), journals.accepted
     twice = {item for item in accepted if stored[item] > 1 or journals.answers[item] > 1}
     once = {item for item in accepted if stored[item] == 1} - twice
-    waiting = (queued & accepted) - once - twice
+    # An item also waits with a claude that lives and has not answered it, and behind one that has not answered what came before.
+    drained = journals.times.get("drained", float("inf"))
+    held_up = {session(process) for process in claudes if process.surely_at(zero + drained) and journals.owes(speaker[process], drained)}
+    behind = {item for item in accepted if journals.session_of.get(item) in held_up and not journals.answers[item]}
+    waiting = ((queued | behind) & accepted) - once - twice
     missing = accepted - once - twice - waiting
 
     # Only now the harness.
@@ -375,15 +413,15 @@ def compare(kept, row):
         sum(process.maybe_at(at - SLACK) for process, at in zip(claudes, late)),
     )
     overdue = {speaker[process] for process, at in zip(claudes, late) if process.surely_at(at + 2 * TICK)}
-    owing, idle = journals.killed(row == "hangs-in-mid-turn")
-    owing, idle = owing - overdue, idle - overdue
+    owing, idle, unknown = (who - overdue for who in journals.killed(row == "hangs-in-mid-turn"))
+    killed = (len(owing | idle), len(owing | idle | unknown))
     held = max((sum(process.surely_at(at) and process.surely_at(at + 2 * TICK) for process in claudes) for at in look["looks"]), default=0)
     most = max((living(at, claudes)[1] for at in look["looks"]), default=0)
     # The harness, which starts itself again as `/proc/self/exe`, is not one that is left.
     others = [process for process in processes if not process.command[0].endswith(("leak-harness", "/self/exe"))]
 
     figures = [
-        Figure("started", len(claudes), bins["spawned"]),
+        Figure("started", started := (len(claudes), len(claudes) + len(missed)), bins["spawned"], between(started, bins["spawned"])),
         # A number that held for two ticks of the harness cannot have escaped it, and it cannot have seen more than there were.
         Figure("most at once", (held, most), bins["peak"], held <= bins["peak"] <= most),
     ]
@@ -397,7 +435,7 @@ def compare(kept, row):
     bounds = sum(bins[name] for name in ("retained", "reparented", "zombie", "residue", "readopted"))
     figures += [
         Figure("outlived", outlived, bounds, between(outlived, bounds)),
-        Figure("killed early", len(owing) + len(idle), bins["killed_early"]),
+        Figure("killed early", killed, bins["killed_early"], between(killed, bins["killed_early"])),
         Figure("accepted", len(accepted), history["accepted"]),
         Figure("stored", len(once), work["answered"]),
         Figure("twice", len(twice), work["duplicated"]),

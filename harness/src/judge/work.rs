@@ -300,13 +300,22 @@ impl Items {
 
     /// Settles every item.
     pub fn settle(&self, facts: &Facts) -> Vec<Settled<'_>> {
+        // A worker that counts in its queue what it will never hand out lets no run come to rest by itself. Where that queue could be
+        // read, what is neither in it nor with a claude is not on its way either.
+        let at_rest = facts.rest.is_some() && self.items.values().any(|item| item.kept);
         self.items
             .iter()
-            .map(|(marker, item)| self.settle_one(facts, marker, item))
+            .map(|(marker, item)| self.settle_one(facts, marker, item, at_rest))
             .collect()
     }
 
-    fn settle_one<'a>(&self, facts: &Facts, marker: &'a str, item: &Item) -> Settled<'a> {
+    fn settle_one<'a>(
+        &self,
+        facts: &Facts,
+        marker: &'a str,
+        item: &Item,
+        at_rest: bool,
+    ) -> Settled<'a> {
         let end = facts
             .sessions
             .get(item.session)
@@ -314,7 +323,7 @@ impl Items {
             .map(|ended| ended.end);
         // Whoever aborts a session gives up what it has not answered.
         let aborted = item.aborted || end == Some(End::Abort);
-        let (bin, cause) = self.bin(facts, item, aborted);
+        let (bin, cause) = self.bin(facts, item, aborted, at_rest);
         let excused = item.answer.is_some_and(|(_, at)| {
             let of_worker = |process| facts.workers.includes(process);
             facts.workers.was_away(at, facts.hold())
@@ -343,8 +352,14 @@ impl Items {
     }
 
     /// The bin of an item that is a finding; none for one that was answered or given up. Evidence of an answer beats what the worker
-    /// said about it.
-    fn bin(&self, facts: &Facts, item: &Item, aborted: bool) -> (Option<Bin>, &'static str) {
+    /// said about it. `at_rest` says that nothing went on although the run did not come to rest.
+    fn bin(
+        &self,
+        facts: &Facts,
+        item: &Item,
+        aborted: bool,
+        at_rest: bool,
+    ) -> (Option<Bin>, &'static str) {
         // A turn of another kind that repeats the item may store it too, so records may be as many as turns that held it.
         let turns = u32::from(item.good) + u32::from(item.elsewhere);
         if item.good >= 2 {
@@ -399,7 +414,7 @@ impl Items {
         match facts.drained {
             None => (Some(Bin::Pending), "the run did not wait for it"),
             // Without a worker nothing goes on.
-            Some((at, false)) if facts.workers.at(at).is_some() => {
+            Some((at, false)) if !at_rest && facts.workers.at(at).is_some() => {
                 (Some(Bin::Pending), "work went on when the time was over")
             }
             Some(_) if watched => (Some(Bin::Lost), item.why_lost()),
