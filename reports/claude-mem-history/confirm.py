@@ -90,10 +90,11 @@ class Watch(threading.Thread):
         before = now()
         while not self.over.is_set():
             at = now()
-            present = set()
+            present = {}
             todo = [(self.root, None)]
             while todo:
                 pid, parent = todo.pop()
+                asked = now()
                 try:
                     stat = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
                     start, state = int(stat[19]), stat[0]
@@ -101,11 +102,11 @@ class Watch(threading.Thread):
                     if process is None or self.unnamed(process):
                         command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
                         if process is None:
-                            process = self.seen[pid, start] = Process(pid, start, parent, command, before, at)
+                            process = self.seen[pid, start] = Process(pid, start, parent, command, before, now())
                         else:
                             process.command = command
                     if state not in "ZX":
-                        present.add(process)
+                        present[process] = asked
                     children = [
                         child
                         for thread in os.listdir(f"/proc/{pid}/task")
@@ -114,11 +115,13 @@ class Watch(threading.Thread):
                 except (OSError, IndexError):
                     continue
                 todo += [(int(child), process) for child in children]
+            # A look takes a while on a busy machine: who was not found may have gone at any moment of it.
+            end = now()
             for process in self.seen.values():
                 if process in present:
-                    process.last, process.after = at, None
+                    process.last, process.after = present[process], None
                 elif process.after is None:
-                    process.after = at
+                    process.after = end
             self.looks.append(at)
             before = at
             self.over.wait(max(0.0, LOOK - (now() - at)))
@@ -191,19 +194,17 @@ class Journals:
 
     def __init__(self, path):
         self.said = defaultdict(list)  # by (pid, start time): moment, statement
-        self.host_pid, self.exits, self.ends, self.prompt_ends = {}, {}, {}, defaultdict(list)
+        self.host_pid, self.commands, self.exits, self.ends, self.prompt_ends = {}, {}, {}, {}, defaultdict(list)
         self.accepted, self.harness_signals, self.times = set(), {}, {}
-        self.opened, self.session_of, self.zero = {}, {}, None
+        self.opened, self.session_of = {}, {}
         for line in open(path):
             event = json.loads(line)
             at, (kind, fact) = event["at"] / 1e9, next(iter(event["event"].items())) if isinstance(event["event"], dict) else (event["event"], {})
             who = tuple(fact["process"][key] for key in ("pid", "start_time")) if "process" in fact else None
             if kind == "said":
                 self.said[who].append((at, fact["say"]))
-            elif kind == "worker_started":
-                self.zero = self.zero or who[1] * SECONDS_PER_TICK - at
             elif kind == "process_seen":
-                self.host_pid[who] = fact["host_pid"]
+                self.host_pid[who], self.commands[who] = fact["host_pid"], fact["command"]
             elif kind == "process_exited":
                 self.exits.setdefault(who, (at, fact["code"], fact["signal"]))
             elif kind == "session_opened":
@@ -236,8 +237,17 @@ class Journals:
     def session(self, who):
         return next((say["session"] for _, say in self.said.get(who, []) if say["say"] in ("serves", "hello") and say.get("session")), None)
 
+    def claudes(self):
+        """Those who said that they serve a session, and those who came to say nothing before a signal ended them."""
+        speechless = {who for who in self.commands if who not in self.said and "claude" in self.commands[who] and self.exits.get(who, (0, 0, 0))[2]}
+        return {who for who in self.said if self.role(who) in SERVING} | speechless
+
     def life(self, who):
-        return self.said[who][0][0], self.exits.get(who, (self.said[who][-1][0],))[0]
+        """From its first word, or where it said none from its end, to its end."""
+        moments = [at for at, _ in self.said.get(who, [])]
+        if who in self.exits:
+            moments.append(self.exits[who][0])
+        return min(moments), max(moments)
 
     def owes(self, who, at):
         """Whether it has read something by then that it had not answered."""
@@ -333,7 +343,8 @@ def look_at(harness, release, row, kept):
         }
         kept.mkdir(parents=True, exist_ok=True)
         (kept / "look.json").write_text(json.dumps(look))
-        shutil.copy(out / "history.json", kept)
+        for name in ("history.json", "matrix.json"):
+            shutil.copy(out / name, kept)
         shutil.copytree(next(out.glob("**/report.json")).parent, kept / "run")
 
 
@@ -355,19 +366,28 @@ def compare(kept, row):
     processes = [Process.again(fields) for fields in look["processes"]]
     for process in processes:
         process.parent = None if process.parent is None else processes[process.parent]
-    zero, slack = journals.zero, (-SLACK, 0, SLACK)
+    slack = (-SLACK, 0, SLACK)
+    longest = max(after - before for before, after in zip(look["looks"], look["looks"][1:]))
 
     # By itself, first: the processes.
     claudes = [process for process in processes if claude_above(process)]
     by_host_pid = {(pid, who[1]): who for who, pid in journals.host_pid.items()}
     speaker = {process: by_host_pid.get((process.pid, process.start)) for process in claudes}
+    # When the recording's clock began: nobody said hello before it was started, and nobody said goodbye when it was gone.
+    hellos = [process.start * SECONDS_PER_TICK - journals.life(speaker[process])[0] for process in claudes if speaker[process] in journals.said]
+    goodbyes = [
+        process.after - journals.said[speaker[process]][-1][0]
+        for process in claudes
+        if process.after and speaker[process] in journals.said and journals.said[speaker[process]][-1][1]["say"] == "goodbye"
+    ]
+    zero = (max(hellos) + min(goodbyes)) / 2 if goodbyes else max(hellos)
+
     # Who spoke and was never looked at, because it lived for less than the time between two looks, or a little more on a busy machine.
     missed = [
         (since - LOOK, until)
-        for who in journals.said.keys() - set(speaker.values())
-        if journals.role(who) in SERVING
+        for who in journals.claudes() - set(speaker.values())
         for since, until in [journals.life(who)]
-        if until - since < 2 * max(after - before for before, after in zip(look["looks"], look["looks"][1:]))
+        if until - since < 2 * longest
     ]
     # How many lived at a moment: at least so many, and at most.
     living = lambda at, group: (
@@ -408,11 +428,13 @@ def compare(kept, row):
     # Outlived: alive when the grace of its session had passed, or when the worker had gone and the time to follow it was over.
     gone = journals.times.get("residue_passed", float("inf"))
     late = [min(due(process), gone) + zero for process in claudes]
+    # On a machine that held this program up, the worker was held up too.
+    allowance = 2 * TICK + longest
     outlived = (
-        sum(process.surely_at(at + 2 * TICK) for process, at in zip(claudes, late)),
+        sum(process.surely_at(at + allowance) for process, at in zip(claudes, late)),
         sum(process.maybe_at(at - SLACK) for process, at in zip(claudes, late)),
     )
-    overdue = {speaker[process] for process, at in zip(claudes, late) if process.surely_at(at + 2 * TICK)}
+    overdue = {speaker[process] for process, at in zip(claudes, late) if process.surely_at(at + allowance)}
     owing, idle, unknown = (who - overdue for who in journals.killed(row == "hangs-in-mid-turn"))
     killed = (len(owing | idle), len(owing | idle | unknown))
     held = max((sum(process.surely_at(at) and process.surely_at(at + 2 * TICK) for process in claudes) for at in look["looks"]), default=0)
@@ -427,9 +449,9 @@ def compare(kept, row):
     ]
     for moment in MOMENTS:
         at = last_end + moment / scale
-        # What was gone when the harness stopped the worker did not come back.
+        # What was gone when the harness stopped the worker did not come back; what lived then might have gone by itself.
         mine = living(zero + min(at, stop), claudes)
-        mine = mine if at < stop or mine[1] == 0 else None
+        mine = mine if at < stop or mine[0] == 0 else None
         theirs = history["alive_after_ms"][str(moment * 1000)]
         figures.append(Figure(f"alive {moment} s", mine, theirs, mine is theirs is None or between(mine, theirs)))
     bounds = sum(bins[name] for name in ("retained", "reparented", "zombie", "residue", "readopted"))

@@ -598,7 +598,7 @@ fn read(lists: BTreeMap<String, Vec<Value>>) -> (Vec<EventKind>, super::ReadBack
         let router = Router::new().fallback(records).with_state(lists);
         spawn_local(async move { axum::serve(listener, router).await });
         let (emitter, mut events) = Emitter::channel(Clock::start());
-        let adapter = Adapter::built_in("claude-mem-9").unwrap();
+        let adapter = Adapter::built_in("model").unwrap();
         let read = read_back(
             &adapter,
             &mut Client::new(address),

@@ -124,7 +124,8 @@ fn what_is_not_in_a_queue_that_can_be_read_is_lost_when_nothing_goes_on() {
     // Nobody knows what is in the queue: it may be there.
     check(&silent.replace("4.6s kept b", ""), "inconclusive pending=2");
     // Something went on a moment ago.
-    let busy = "1s seen 11 parent 5; 1s hello 11 primary; 3.9s bye 11 eof; 3.9s exited 11; 3.9s gone 11";
+    let busy =
+        "1s seen 11 parent 5; 1s hello 11 primary; 3.9s bye 11 eof; 3.9s exited 11; 3.9s gone 11";
     check(&format!("{busy}\n{silent}"), "inconclusive pending=2");
 }
 
