@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A second opinion on the history of claude-mem, which shares nothing with the harness but the run that both look at.
 
-    python3 reports/claude-mem-history/confirm.py --harness target/release/leak-harness --out confirmed [--jobs 2] [RELEASE ...]
+    python3 reports/claude-mem-history/confirm.py --harness target/release/leak-harness --kept confirmed --table confirmed.md RELEASE ...
 
 For each release and each row, `leak-harness matrix` makes the one cell, as it makes it for the history. Meanwhile this program looks on by
 three ways of its own:
@@ -15,7 +15,8 @@ three ways of its own:
 
 What is compared is always one run: which work a claude finishes before it is killed is a race in several releases, and comes out otherwise
 in the next run. A moment is only known to lie between two looks; where the harness counts a number that was possible between them,
-both agree. Nothing but the Python standard library is needed. Exit code 1 where a cell differs.
+both agree. All cells together, `KEPT/matrix.json`, become the history by `leak-harness matrix --again KEPT/matrix.json --out DIR`.
+Nothing but the Python standard library is needed. Exit code 1 where a cell differs.
 """
 
 import argparse
@@ -356,7 +357,9 @@ class Figure:
         self.agree = mine == theirs if agree is None else agree
 
     def __str__(self):
-        return str(self.theirs) if self.agree else f"**{self.mine} ≠ {self.theirs}**"
+        if not self.agree:
+            return f"**{self.mine} here, {self.theirs} there**"
+        return "-" if self.theirs is None else str(self.theirs)
 
 
 def compare(kept, row):
@@ -428,13 +431,17 @@ def compare(kept, row):
     # Outlived: alive when the grace of its session had passed, or when the worker had gone and the time to follow it was over.
     gone = journals.times.get("residue_passed", float("inf"))
     late = [min(due(process), gone) + zero for process in claudes]
-    # On a machine that held this program up, the worker was held up too.
-    allowance = 2 * TICK + longest
+    # On a machine that held this program up while a grace ran, the worker was held up too.
+    held_up_by = [max(0.0, after - before - LOOK) for before, after in zip(look["looks"], look["looks"][1:])]
+
+    def allowance(at):
+        return 2 * TICK + longest + sum(late for moment, late in zip(look["looks"], held_up_by) if at - grace <= moment <= at)
+
     outlived = (
-        sum(process.surely_at(at + allowance) for process, at in zip(claudes, late)),
+        sum(process.surely_at(at + allowance(at)) for process, at in zip(claudes, late)),
         sum(process.maybe_at(at - SLACK) for process, at in zip(claudes, late)),
     )
-    overdue = {speaker[process] for process, at in zip(claudes, late) if process.surely_at(at + allowance)}
+    overdue = {speaker[process] for process, at in zip(claudes, late) if process.surely_at(at + allowance(at))}
     owing, idle, unknown = (who - overdue for who in journals.killed(row == "hangs-in-mid-turn"))
     killed = (len(owing | idle), len(owing | idle | unknown))
     held = max((sum(process.surely_at(at) and process.surely_at(at + 2 * TICK) for process in claudes) for at in look["looks"]), default=0)
@@ -468,16 +475,46 @@ def compare(kept, row):
     return figures
 
 
+# --- the tables ----------------------------------------------------------------------------------------------------------------------
+
+
+def table(found, releases, rows):
+    """All cells as Markdown: first whether they agree, then the figures. `found` has the figures by release and row."""
+    cells = [figure for figures in found.values() for figure in figures]
+    agreeing = sum(all(figure.agree for figure in figures) for figures in found.values())
+    lines = [f"{agreeing} of {len(found)} cells agree in all figures, {sum(figure.agree for figure in cells)} of {len(cells)} figures agree.", ""]
+    lines += ["| release | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
+    for release in releases:
+        marks = ("agrees" if all(figure.agree for figure in found[release, row]) else "**differs**" for row in rows)
+        lines.append(f"| {release} | " + " | ".join(marks) + " |")
+    for row in rows:
+        names = [figure.name for figure in found[releases[0], row]]
+        lines += ["", f"## {row}", "", "| release | " + " | ".join(names) + " |", "|---|" + "--:|" * len(names)]
+        lines += [f"| {release} | " + " | ".join(map(str, found[release, row])) + " |" for release in releases]
+    return "\n".join(lines) + "\n"
+
+
+def merged(kept, releases, rows):
+    """The matrices of all cells as one, for `leak-harness matrix --again`."""
+    parts = [json.loads((kept / f"{release}-{row}" / "matrix.json").read_text()) for row in rows for release in releases]
+    whole = dict(parts[0], command="python3 reports/claude-mem-history/confirm.py", elapsed_ms=sum(part["elapsed_ms"] for part in parts))
+    whole["rows"] = [parts[index * len(releases)]["rows"][0] for index in range(len(rows))]
+    whole["columns"] = [part["columns"][0] for part in parts[: len(releases)]]
+    whole["cells"] = [part["cells"][0] for part in parts]
+    return whole
+
+
 def main():
     flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     flags.add_argument("--harness", default="leak-harness", help="the program to look at")
     flags.add_argument("--kept", type=Path, default=Path("confirmed"), help="where looks are put down; a cell that is there is not made again")
     flags.add_argument("--jobs", type=int, default=2, help="cells at a time")
     flags.add_argument("--row", action="append", choices=ROWS, help="only this row")
-    flags.add_argument("--out", type=Path, help="write the table to this file")
-    flags.add_argument("releases", nargs="+")
+    flags.add_argument("--table", type=Path, help="write the tables to this file")
+    flags.add_argument("releases", nargs="+", help="releases in the cache, such as 9.0.12")
     flags = flags.parse_args()
-    cells = [(release, row) for release in flags.releases for row in flags.row or ROWS]
+    rows = flags.row or ROWS
+    cells = [(release, row) for release in flags.releases for row in rows]
 
     def figures(cell):
         kept = flags.kept / "-".join(cell)
@@ -485,7 +522,7 @@ def main():
             if not (kept / "look.json").exists():
                 look_at(flags.harness, *cell, kept)
             return compare(kept, cell[1])
-        except Exception as error:
+        except Exception as error:  # One cell that cannot be looked at is no reason to leave the others.
             return [Figure("error", repr(error), None)]
 
     found = {}
@@ -494,13 +531,10 @@ def main():
             found[cell] = result
             differs = [f"{figure.name}: {figure.mine} here, {figure.theirs} there" for figure in result if not figure.agree]
             print(*cell, "; ".join(differs) or "agrees", flush=True)
-    if flags.out:
-        flags.out.write_text(table(found, flags.releases))
+    (flags.kept / "matrix.json").write_text(json.dumps(merged(flags.kept, flags.releases, rows)))
+    if flags.table:
+        flags.table.write_text(table(found, flags.releases, rows))
     return int(any(not figure.agree for result in found.values() for figure in result))
-
-
-def table(found, releases):
-    return ""
 
 
 if __name__ == "__main__":
