@@ -629,7 +629,7 @@ fn read(lists: BTreeMap<String, Vec<Value>>) -> (Vec<EventKind>, ReadBack) {
         let router = Router::new().fallback(records).with_state(lists);
         spawn_local(async move { axum::serve(listener, router).await });
         let (emitter, mut events) = Emitter::channel(Clock::start());
-        let adapter = Adapter::built_in("claude-mem-9").unwrap();
+        let adapter = Adapter::built_in("model").unwrap();
         let complete = read_back(
             &adapter,
             &mut Client::new(address),

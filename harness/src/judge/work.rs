@@ -444,8 +444,16 @@ impl Items {
 
     /// Counts every item in its bin, and gives those that are findings, in the order of their markers.
     pub fn settle(&self, facts: &Facts, work: &mut Work) -> Vec<Settled> {
+        // A worker that counts in its queue what it will never hand out lets no run come to rest by itself. Where that queue could be
+        // read, what is neither in it nor with a claude is not on its way either.
+        let mut kept = false;
+        if facts.rest.is_some() {
+            self.each(|_, item| kept |= item.kept);
+        }
         let mut found = Vec::new();
-        self.each(|marker, item| found.extend(self.settle_one(facts, marker, item, work)));
+        self.each(|marker, item| {
+            found.extend(self.settle_one(facts, (marker, item), kept, work));
+        });
         found.sort_by(|a, b| a.marker.cmp(&b.marker));
         found
     }
@@ -454,14 +462,14 @@ impl Items {
     fn settle_one(
         &self,
         facts: &Facts,
-        marker: &str,
-        item: &Item,
+        (marker, item): (&str, &Item),
+        at_rest: bool,
         work: &mut Work,
     ) -> Option<Settled> {
         let end = facts.sessions.end_of(item.session).map(|ended| ended.end);
         // Whoever aborts a session gives up what it has not answered.
         let aborted = item.aborted || end == Some(End::Abort);
-        let (bin, cause) = self.bin(facts, item, aborted);
+        let (bin, cause) = self.bin(facts, item, aborted, at_rest);
         *count_of(work, bin, aborted && item.good == 0 && item.stored == 0) += 1;
         let bin = bin?;
         let excused = item.answer.is_some_and(|(_, at)| {
@@ -491,8 +499,14 @@ impl Items {
     }
 
     /// The bin of an item that is a finding; none for one that was answered or given up. Evidence of an answer beats what the worker
-    /// said about it.
-    fn bin(&self, facts: &Facts, item: &Item, aborted: bool) -> (Option<Bin>, &'static str) {
+    /// said about it. `at_rest` says that nothing went on although the run did not come to rest.
+    fn bin(
+        &self,
+        facts: &Facts,
+        item: &Item,
+        aborted: bool,
+        at_rest: bool,
+    ) -> (Option<Bin>, &'static str) {
         // A turn of another kind that repeats the item may store it too, so records may be as many as turns that held it.
         let turns = u32::from(item.good) + u32::from(item.elsewhere);
         if item.good >= 2 {
@@ -547,7 +561,7 @@ impl Items {
         match facts.drained {
             None => (Some(Bin::Pending), "the run did not wait for it"),
             // Without a worker nothing goes on.
-            Some((at, false)) if facts.workers.at(at).is_some() => {
+            Some((at, false)) if !at_rest && facts.workers.at(at).is_some() => {
                 (Some(Bin::Pending), "work went on when the time was over")
             }
             Some(_) if watched => (Some(Bin::Lost), item.why_lost()),

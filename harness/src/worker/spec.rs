@@ -51,13 +51,21 @@ pub(super) const SDKS: [Sdk; 2] = [
     Sdk {
         adapter: "sdk-ts",
         package: "claude-agent-sdk",
-        ends: &["complete", "break", "abort", "exit"],
+        ends: &["complete", "break", "break-in-turn", "abort", "exit"],
         example: "0.3.330",
     },
     Sdk {
         adapter: "sdk-py",
         package: "claude-agent-sdk-py",
-        ends: &["complete", "break", "aclose", "abort", "exit"],
+        ends: &[
+            "complete",
+            "break",
+            "break-in-turn",
+            "aclose",
+            "aclose-in-turn",
+            "abort",
+            "exit",
+        ],
         example: "0.2.187",
     },
 ];

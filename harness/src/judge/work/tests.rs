@@ -114,6 +114,21 @@ fn when_work_went_on_until_the_deadline_it_waits() {
     );
 }
 
+/// The real claude-mem 12.4.9 counts items in its queue that it has stored, and has dropped others: the run never comes to rest.
+#[test]
+fn what_is_not_in_a_queue_that_can_be_read_is_lost_when_nothing_goes_on() {
+    let silent = format!(
+        "{SESSION}\n1.2s offer b s1 observation; 1.3s accept a; 1.3s accept b; 4.5s drained busy; 4.6s kept b\n{END}"
+    );
+    check(&silent, "fail lost=1 pending=1");
+    // Nobody knows what is in the queue: it may be there.
+    check(&silent.replace("4.6s kept b", ""), "inconclusive pending=2");
+    // Something went on a moment ago.
+    let busy =
+        "1s seen 11 parent 5; 1s hello 11 primary; 3.9s bye 11 eof; 3.9s exited 11; 3.9s gone 11";
+    check(&format!("{busy}\n{silent}"), "inconclusive pending=2");
+}
+
 #[test]
 fn the_workers_word_stands_until_evidence_beats_it() {
     check(&history("1.3s refuse a"), "fail refused=1");
