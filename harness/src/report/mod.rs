@@ -266,4 +266,4 @@ impl Report {
 }
 
 #[cfg(test)]
-mod examples;
+pub(crate) mod examples;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the harness with the modules of ours that it may use, and why no others.
-const MAY_USE: [(&str, &[&str], &str); 26] = [
+const MAY_USE: [(&str, &[&str], &str); 27] = [
     ("units", &[], "units stand at the bottom"),
     ("process", &[], "an identity knows nothing but itself"),
     (
@@ -32,6 +32,11 @@ const MAY_USE: [(&str, &[&str], &str); 26] = [
         "report",
         &["units", "process", "scenario", "timeline", "judge"],
         "a report is a pure function of a judgement",
+    ),
+    (
+        "compare",
+        &["units", "scenario", "timeline", "judge", "report"],
+        "a comparison is a pure function of two reports",
     ),
     ("clock", &["units"], "the only reader of time"),
     (
@@ -190,6 +195,7 @@ const MAY_USE: [(&str, &[&str], &str); 26] = [
             "batch",
             "bisect",
             "clock",
+            "compare",
             "explore",
             "gym",
             "isolation",
