@@ -419,11 +419,12 @@ fn without_evidence_nothing_is_decided_and_what_is_sure_is() {
         ),
         (
             "B failed and saw half",
-            &leak,
+            &none,
             &failed_half,
             Worse,
-            &[MoreFindings],
+            &[NewFinding, Failed],
         ),
+        ("B may have more", &leak, &failed_half, Undecided, &[]),
         ("B was cut off", &none, &cut_off, Undecided, &[]),
     ] {
         check(what, a, b, outcome, kinds);
