@@ -99,6 +99,8 @@ pub enum Format {
     Junit,
     /// Markdown, for a pull request
     Markdown,
+    /// One HTML page with charts and the course of every session, which needs no network
+    Html,
 }
 
 /// The place of a run.
@@ -186,6 +188,9 @@ pub struct RunArguments {
     /// Runs until the first run that is not as expected
     #[arg(long)]
     pub until_fail: bool,
+    /// Does without report.html: for programs that make many runs and read report.json
+    #[arg(long, hide = true)]
+    pub no_page: bool,
 }
 
 /// The issues that can be reproduced.

@@ -24,13 +24,13 @@ pub fn judge(arguments: &JudgeArguments) -> Result<ExitCode, Failure> {
         .map(baseline)
         .transpose()?
         .unwrap_or_default();
-    let report = run::judge(&arguments.recording, &arguments.set, known)?;
-    show(&report, arguments.format)?;
+    let (report, lanes) = run::judge_with_lanes(&arguments.recording, &arguments.set, known)?;
+    show(&report, &lanes, arguments.format)?;
     Ok(code_of(&report))
 }
 
 /// Renders the report of a recording. Rendering is no test: the exit code is 0 whatever the verdict.
 pub fn report(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
-    let report = run::judge(&arguments.recording, &[], Baseline::default())?;
-    show(&report, arguments.format)
+    let (report, lanes) = run::judge_with_lanes(&arguments.recording, &[], Baseline::default())?;
+    show(&report, &lanes, arguments.format)
 }

@@ -12,11 +12,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use fake_claude::control::{Role, Say};
 
 use super::books::Roles;
+use super::course::Course;
 use super::facts::Facts;
 use super::finding::Findings;
 use super::life::{Goodbye, Heard, Held, Life};
 use super::memory::Memory;
 use super::reap::ReapTimes;
+use super::standing::{Standing, Standings};
 use super::work::Items;
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
 use crate::timeline::event::Source;
@@ -52,6 +54,10 @@ pub(super) struct Census {
     pub unseen_by_table: u32,
     /// Live processes that broke an obligation.
     live_leaks: u32,
+    /// What the living add to the figures of a sample.
+    pub standing: Standings,
+    /// The course of single processes and sessions, where it is asked for.
+    pub course: Option<Course>,
     /// Why the first undecided process is.
     pub unsure: Option<super::doubt::Unsure>,
 }
@@ -109,6 +115,7 @@ impl Census {
             self.counted -= 1;
             self.live_leaks -= u32::from(life.broken.is_some());
             self.uncount(life.counted);
+            self.standing.replace(life.standing, Standing::default());
             if let Some(look) = life.next_look {
                 self.agenda.remove(&(look, id));
             }
@@ -230,6 +237,7 @@ impl Census {
             }
             let after = life.pss_bytes;
             self.memory.examined(before, after);
+            self.stand(facts, id);
         }
     }
 
@@ -401,6 +409,7 @@ impl Census {
                 life.counted = now;
             }
         }
+        self.stand(facts, id);
         self.plan(facts, id);
     }
 

@@ -84,6 +84,7 @@ mod census;
 #[cfg(test)]
 mod check;
 mod command;
+mod course;
 pub mod coverage;
 mod doubt;
 mod ending;
@@ -102,6 +103,7 @@ mod reasons;
 pub mod rules;
 mod series;
 mod sessions;
+mod standing;
 mod trend;
 mod verdict;
 mod work;
@@ -116,6 +118,7 @@ use crate::units::{self, Count, RunTime};
 
 use books::{Bins, Books, Roles, Work};
 use census::{Census, serves};
+use course::Course;
 use doubt::Doubt;
 use facts::Facts;
 use finding::{Finding, Found};
@@ -145,7 +148,6 @@ pub struct Judge {
     cross_check: CrossCheck,
     deaths: Deaths,
     series: Series,
-    lanes: Option<Lanes>,
     end_answers: ReapTimes,
     events: u64,
     ticks: u32,
@@ -267,7 +269,6 @@ impl Judge {
             cross_check: CrossCheck::default(),
             deaths: Deaths::default(),
             series: Series::default(),
-            lanes: None,
             end_answers: ReapTimes::default(),
             events: 0,
             ticks: 0,
@@ -281,7 +282,7 @@ impl Judge {
     /// Keeps the course of single sessions and processes too, for a picture.
     #[must_use]
     pub fn keeping_lanes(mut self) -> Self {
-        self.lanes = Some(Lanes::default());
+        self.census.course = Some(Course::default());
         self
     }
 
@@ -407,6 +408,9 @@ impl Judge {
                 let new = facts.sessions.get(key).opened.is_none();
                 facts.opened += u32::from(new);
                 facts.sessions.open(session, at);
+                if let Some(course) = &mut self.census.course {
+                    course.refresh(facts.sessions.get(key));
+                }
             }
             EventKind::PromptEnded { session } => facts.sessions.end_prompt(session, at),
             EventKind::PromptBegun { session } => facts.sessions.begin_prompt(session, at),
@@ -419,6 +423,9 @@ impl Judge {
                     self.growth.session_ended(at + grace);
                 }
                 facts.sessions.end(session, Ended { at, end: *end, seq });
+                if let Some(course) = &mut self.census.course {
+                    course.refresh(facts.sessions.get(key));
+                }
                 self.census.plan_all(facts);
             }
             EventKind::EndAnswered { after, .. } => self.end_answers.add(*after),
@@ -516,7 +523,7 @@ impl Judge {
                 };
                 census.examined(facts, (at, seq), *process, *pss_bytes, held);
             }
-            EventKind::HarnessSignalled { process, .. } => {
+            EventKind::HarnessSignalled { process, signal } => {
                 if facts.workers.includes(*process) {
                     // A pause is no farewell, and neither is the end of a second one.
                     let paused = facts.pauses.hold(|who| who == *process, at, Span::ZERO);
@@ -525,6 +532,11 @@ impl Judge {
                     }
                 } else {
                     census.harness_signalled(facts, at, seq, *process);
+                    if let Some(course) = &mut census.course
+                        && census.lives.contains_key(process)
+                    {
+                        course.signalled(*process, at, *signal);
+                    }
                 }
             }
             EventKind::CookieFound { process } => census.cookie(facts, at, seq, *process),
@@ -570,8 +582,9 @@ impl Judge {
             children: *children,
             rss_bytes: *rss_bytes,
             worker_rss_bytes: worker_rss,
+            pss_bytes: self.census.standing.pss_bytes,
             sessions: facts.opened.saturating_sub(facts.ended),
-            ..Point::default()
+            over: self.census.standing.over,
         });
         if facts.opened > 0 && facts.load_finished.is_none() {
             let helpers = self.census.alive(|role| !serves(role));
@@ -595,7 +608,14 @@ impl Judge {
         self.census.finish(&mut self.facts, &mut self.items);
         let census = &mut self.census;
         let mut findings = std::mem::take(&mut census.findings);
-        let work = settle_work(&mut self.facts, &self.items, &mut findings);
+        let mut course = census.course.take();
+        let mut found = |found: Found, facts: &Facts| {
+            if let (Some(course), Some(session)) = (&mut course, &found.session) {
+                course.found(facts.sessions.named(session), found.rule);
+            }
+            findings.add(found);
+        };
+        let work = settle_work(&mut self.facts, &self.items, &mut found);
         let books = Books {
             roles: census.roles,
             work,
@@ -633,7 +653,7 @@ impl Judge {
             .chain(grown)
             .chain(crossed)
             .chain(blind);
-        others.for_each(|found| findings.add(found));
+        others.for_each(|other| found(other, facts));
         let mut known = facts.expectations.known.clone();
         known.extend(growth.known.iter().cloned());
         let findings = findings.finish(&known);
@@ -695,7 +715,7 @@ impl Judge {
             },
             elapsed_ms: self.facts.horizon.as_millis(),
             series: self.series.finish(),
-            lanes: self.lanes.unwrap_or_default(),
+            lanes: course.map_or_else(Lanes::default, |course| course.finish(&self.facts)),
             unbalanced,
         }
     }
@@ -830,7 +850,7 @@ impl Judge {
 }
 
 /// Settles the books of work, and reports what is a finding.
-fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Findings) -> Work {
+fn settle_work(facts: &mut Facts, items: &Items, report: &mut impl FnMut(Found, &Facts)) -> Work {
     let (mut work, settled) = (Work::default(), items.settle(facts));
     work.offered = items.len();
     for item in settled {
@@ -852,7 +872,7 @@ fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Finding
         } else {
             ", which speaks against nobody"
         };
-        findings.add(Found {
+        let found = Found {
             rule: bin,
             subject: reasons::kind_name(item.kind).to_owned(),
             shape: format!(
@@ -868,7 +888,8 @@ fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Finding
             seen: format!("first of them {}", item.marker),
             by: None,
             events: vec![item.offered_seq],
-        });
+        };
+        report(found, facts);
     }
     work
 }

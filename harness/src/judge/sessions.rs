@@ -143,6 +143,11 @@ impl Sessions {
         key
     }
 
+    /// A session by its name, if anything was ever said of it.
+    pub fn named(&self, name: &str) -> Option<&Session> {
+        self.by_name.get(name).map(|key| &self.all[*key])
+    }
+
     /// A session by its key.
     pub fn get(&self, key: SessionKey) -> &Session {
         &self.all[key]

@@ -405,4 +405,41 @@ proptest! {
         let text = json::render(&report).unwrap();
         prop_assert_eq!(json::parse(&text).unwrap(), report);
     }
+
+    #[test]
+    fn lanes_change_no_judgement_and_every_process_is_in_one(events in history()) {
+        let fold = |judge: Judge| {
+            let mut judge = judge;
+            events.iter().for_each(|event| judge.see(event));
+            judge.finish()
+        };
+        let plain = fold(Judge::new(&in_a_second()));
+        let mut drawn = fold(Judge::new(&in_a_second()).keeping_lanes());
+        prop_assert_eq!(&fold(Judge::new(&in_a_second()).keeping_lanes()), &drawn);
+        let lanes = std::mem::take(&mut drawn.lanes);
+        prop_assert_eq!(&plain, &drawn);
+        let bars = lanes.sessions.iter().flat_map(|lane| &lane.bars).chain(&lanes.others);
+        let mut bins = Roles::default();
+        bars.for_each(|bar| bins.of_mut(bar.role).put(bar.fate));
+        prop_assert_eq!(lanes.bars_omitted, 0);
+        for ((role, bins), (_, counted)) in bins.named().into_iter().zip(drawn.roles.named()) {
+            prop_assert_eq!(Bins { peak: counted.peak, ..bins }, counted, "{}", role);
+        }
+        let opened = lanes.sessions.iter().filter(|lane| lane.opened_ms.is_some());
+        prop_assert_eq!(opened.count(), drawn.sessions.opened as usize);
+        let stalled = lanes.sessions.iter().filter(|lane| lane.stalled);
+        prop_assert_eq!(stalled.count(), drawn.sessions.stalled as usize);
+    }
+
+    #[test]
+    fn live_leftovers_are_never_more_than_all(events in history()) {
+        let mut judge = Judge::new(&in_a_second());
+        for event in events {
+            judge.see(&event);
+            prop_assert!(judge.census.standing.over.all() <= judge.leftovers());
+        }
+        judge.census.finish(&mut judge.facts, &mut judge.items);
+        prop_assert_eq!(judge.census.standing.over, Over::default());
+        prop_assert_eq!(judge.census.standing.pss_bytes.unwrap_or(0), 0);
+    }
 }

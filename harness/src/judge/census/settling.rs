@@ -7,6 +7,7 @@ use crate::judge::books::Fate;
 use crate::judge::ending::Ending;
 use crate::judge::facts::Facts;
 use crate::judge::sessions::{Service, SessionKey};
+use crate::judge::standing::Standing;
 use crate::judge::work::Items;
 use crate::process::ProcessIdentity;
 use crate::units::RunTime;
@@ -28,9 +29,8 @@ impl Census {
             return;
         };
         let role = self.role_of(life);
-        let known = self
-            .session_of(life)
-            .filter(|key| facts.sessions.get(*key).opened.is_some());
+        let named = self.session_of(life);
+        let known = named.filter(|key| facts.sessions.get(*key).opened.is_some());
         let session = known.or_else(|| {
             // Better than nobody's: the only session that was open when it came.
             serves(role).then(|| facts.sessions.only_one_open_at(life.first))?
@@ -66,6 +66,12 @@ impl Census {
             self.unsure.get_or_insert(why);
         }
         self.roles.of_mut(role).put(decided.fate);
+        if let Some(course) = &mut self.course {
+            // Whom it named although it never opened is better than nobody.
+            let session = session.or(named).filter(|_| serves(role));
+            let session = session.map(|key| facts.sessions.get(key));
+            course.add(session, &self.lives[&id], role, decided.fate);
+        }
     }
 
     /// Forgets a process that is in its bin.
@@ -74,6 +80,7 @@ impl Census {
             return;
         };
         self.uncount(life.counted);
+        self.standing.replace(life.standing, Standing::default());
         self.memory.forgotten(life.pss_bytes);
         if let Some(look) = life.next_look {
             self.agenda.remove(&(look, id));

@@ -1,17 +1,35 @@
 //! What the charts show, as options of Apache ECharts.
+//!
+//! Colours are names of the page's custom properties: the charts are drawn as SVG, so the browser itself fills in what holds for light,
+//! dark and paper. How values are written is the script's part, since JSON holds no functions.
 
 use charming::Chart;
+use charming::component::{Axis, DataZoom, DataZoomType, FilterMode, Grid, Legend};
+use charming::datatype::{CompositeValue, DataPoint};
+use charming::element::{
+    AreaStyle, AxisLabel, AxisLine, AxisPointer, AxisPointerType, AxisTick, AxisType,
+    Emphasis, ItemStyle, Label, LineStyle, LineStyleType, SplitLine, Step, Symbol, TextStyle, Tooltip, Trigger,
+};
+use charming::series::Line;
 use serde::Serialize;
 
+use crate::judge::{Over, Point};
 use crate::report::Report;
+use crate::units::{self, Count};
 
 /// One chart of a page.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChartOf {
     /// The id of the element that it is drawn into.
     pub id: &'static str,
+    /// What it is called.
+    pub title: &'static str,
+    /// What it comes to, for those who do not see it.
+    pub says: String,
     /// What its values are.
     pub unit: Unit,
+    /// What the sum of its values is called in the tip, where they are parts of a whole.
+    pub whole: Option<&'static str>,
     /// The chart.
     pub option: Chart,
 }
@@ -26,7 +44,274 @@ pub enum Unit {
     Bytes,
 }
 
-/// The charts of a report.
-pub(super) fn charts(_report: &Report) -> Vec<ChartOf> {
-    Vec::new()
+/// What the line of a threshold is called; the script does not list it among the values of a moment.
+const LIMIT: &str = "limit";
+/// A threshold so many times as high as what was measured would leave no room for the curve.
+const NEAR: u64 = 4;
+
+/// The bins of leftovers: as they are read, their colours, and their number at a moment.
+const LEFTOVERS: [(&str, &str, fn(&Over) -> u32); 5] = [
+    ("retained", "var(--retained)", |over| over.retained),
+    ("reparented", "var(--reparented)", |over| over.reparented),
+    ("zombie", "var(--zombie)", |over| over.zombie),
+    ("residue", "var(--residue)", |over| over.residue),
+    ("readopted", "var(--readopted)", |over| over.readopted),
+];
+
+/// The charts of a report; none where no sample was taken.
+pub(super) fn charts(report: &Report) -> Vec<ChartOf> {
+    if report.series.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        children(report),
+        memory(report),
+        worker(report),
+        sessions(report),
+    ]
+}
+
+fn children(report: &Report) -> ChartOf {
+    let points = &report.series;
+    let most = points.iter().map(|point| point.children).max();
+    let left = points.last().map_or(0, |point| point.over.all());
+    let in_time = |point: &Point| Some(point.children.saturating_sub(point.over.all()).into());
+    let mut chart = frame(report.elapsed_ms, Unit::Count)
+        .series(stacked("within their time", "var(--working)", points, in_time));
+    for (name, colour, count) in LEFTOVERS {
+        if points.iter().any(|point| count(&point.over) > 0) {
+            let found = |point: &Point| Some(count(&point.over).into());
+            chart = chart.series(stacked(name, colour, points, found));
+        }
+    }
+    ChartOf {
+        id: "chart-children",
+        title: "Processes alive",
+        says: format!(
+            "{} at most at once; {left} beyond their time at the last sample",
+            Count(most.unwrap_or(0).into(), "process")
+        ),
+        unit: Unit::Count,
+        whole: Some("alive"),
+        option: with_limit(chart, report, "peak_children").legend(legend()),
+    }
+}
+
+fn memory(report: &Report) -> ChartOf {
+    let points = &report.series;
+    let figures = &report.memory;
+    let mut says = format!("RSS {} at most", units::bytes(figures.peak_rss_bytes));
+    let mut chart = frame(report.elapsed_ms, Unit::Bytes).series(
+        line("RSS", "var(--rss)")
+            .area_style(AreaStyle::new().opacity(0.12))
+            .data(data(points, |point| Some(point.rss_bytes))),
+    );
+    if points.iter().any(|point| point.pss_bytes.is_some()) {
+        chart = chart.series(
+            line("PSS", "var(--pss)")
+                .line_style(
+                    LineStyle::new()
+                        .color("var(--pss)")
+                        .width(2)
+                        .type_(LineStyleType::Dashed),
+                )
+                .data(data(points, |point| point.pss_bytes)),
+        );
+    }
+    if let Some(pss) = figures.peak_pss_bytes {
+        says += &format!(", PSS {} at most", units::bytes(pss));
+    }
+    if figures.ballast {
+        says += "; RSS counts the shared ballast again for each process, PSS does not";
+    }
+    ChartOf {
+        id: "chart-memory",
+        title: "Memory of the worker’s processes",
+        says,
+        unit: Unit::Bytes,
+        whole: None,
+        option: with_limit(chart, report, "peak_rss_bytes").legend(legend()),
+    }
+}
+
+fn worker(report: &Report) -> ChartOf {
+    let points = &report.series;
+    let chart = frame(report.elapsed_ms, Unit::Bytes).series(
+        line("worker’s RSS", "var(--worker)").data(data(points, |point| point.worker_rss_bytes)),
+    );
+    ChartOf {
+        id: "chart-worker",
+        title: "Memory of the worker itself",
+        says: format!(
+            "RSS {} at most; a gap is a time without a worker",
+            units::bytes(report.memory.worker_peak_rss_bytes)
+        ),
+        unit: Unit::Bytes,
+        whole: None,
+        option: with_limit(chart, report, "worker_rss_bytes"),
+    }
+}
+
+fn sessions(report: &Report) -> ChartOf {
+    let points = &report.series;
+    let most = points.iter().map(|point| point.sessions).max();
+    let chart = frame(report.elapsed_ms, Unit::Count).series(
+        line("open sessions", "var(--accent)")
+            .step(Step::End)
+            .area_style(AreaStyle::new().opacity(0.12))
+            .data(data(points, |point| Some(point.sessions.into()))),
+    );
+    ChartOf {
+        id: "chart-sessions",
+        title: "Sessions in flight",
+        says: format!("{} open at most at once", Count(most.unwrap_or(0).into(), "session")),
+        unit: Unit::Count,
+        whole: None,
+        option: chart,
+    }
+}
+
+/// An empty chart over the time of a run, in milliseconds: axes, tip, and a zoom that goes with those of the page's other charts.
+pub fn frame(elapsed_ms: u64, unit: Unit) -> Chart {
+    let text = |size: f64| AxisLabel::new().color("var(--muted)").font_size(size);
+    let line = LineStyle::new().color("var(--line)").width(1);
+    let value = Axis::new()
+        .type_(AxisType::Value)
+        .min(0)
+        .split_number(4)
+        .axis_label(text(11.0))
+        .axis_line(AxisLine::new().show(false))
+        .axis_tick(AxisTick::new().show(false))
+        .split_line(SplitLine::new().line_style(line.clone()));
+    Chart::new()
+        .animation(false)
+        .grid(Grid::new().left(64).right(12).top(34).bottom(24))
+        // A time axis, since its ticks fall on whole seconds, minutes and hours; its zero is the start of the run.
+        .x_axis(
+            Axis::new()
+                .type_(AxisType::Time)
+                .min(0)
+                .max(whole(elapsed_ms))
+                .axis_label(text(11.0))
+                .axis_line(AxisLine::new().show(false))
+                .axis_tick(AxisTick::new().line_style(line))
+                .split_line(SplitLine::new().show(false)),
+        )
+        .y_axis(match unit {
+            Unit::Count => value.min_interval(1),
+            Unit::Bytes => value,
+        })
+        .tooltip(
+            Tooltip::new().trigger(Trigger::Axis).axis_pointer(
+                AxisPointer::new()
+                    .type_(AxisPointerType::Line)
+                    .animation(false)
+                    .label(Label::new().show(false))
+                    .line_style(
+                        LineStyle::new()
+                            .color("var(--muted)")
+                            .width(1)
+                            .type_(LineStyleType::Solid),
+                    ),
+            ),
+        )
+        // Nothing is filtered away: a line goes on beyond the edge of what is shown.
+        .data_zoom(
+            DataZoom::new()
+                .type_(DataZoomType::Inside)
+                .filter_mode(FilterMode::None),
+        )
+}
+
+/// A line without symbols.
+pub fn line(name: &str, colour: &str) -> Line {
+    Line::new()
+        .name(name)
+        .show_symbol(false)
+        .symbol(Symbol::None)
+        .line_style(LineStyle::new().color(colour).width(2))
+        .item_style(ItemStyle::new().color(colour))
+        .emphasis(Emphasis::new().disabled(true))
+}
+
+/// Where the lines of a chart are told apart.
+pub fn legend() -> Legend {
+    Legend::new()
+        .left(0)
+        .top(0)
+        .padding((0, 0, 0, 0))
+        .item_width(14)
+        .item_height(9)
+        .item_gap(14)
+        .text_style(TextStyle::new().color("var(--ink)").font_size(12))
+}
+
+/// A part of a whole: the area above the parts that were added before it.
+fn stacked(
+    name: &str,
+    colour: &str,
+    points: &[Point],
+    value: impl Fn(&Point) -> Option<u64>,
+) -> Line {
+    line(name, colour)
+        .stack("alive")
+        .step(Step::End)
+        .line_style(LineStyle::new().color(colour).width(1))
+        .area_style(AreaStyle::new().color(colour).opacity(0.85))
+        .data(data(points, value))
+}
+
+fn with_limit(chart: Chart, report: &Report, metric: &str) -> Chart {
+    match limit(report, metric) {
+        Some(line) => chart.series(line),
+        None => chart,
+    }
+}
+
+/// The threshold of this metric as a line across the chart, where it is near enough to what was measured to be of use there.
+fn limit(report: &Report, metric: &str) -> Option<Line> {
+    let threshold = report
+        .thresholds
+        .iter()
+        .find(|threshold| threshold.metric == metric)
+        .filter(|threshold| threshold.limit / NEAR <= threshold.actual)?;
+    let end = |moment: u64| CompositeValue::Array(vec![number(moment), number(threshold.limit)]);
+    Some(
+        line(LIMIT, "var(--bad)")
+            .line_style(
+                LineStyle::new()
+                    .color("var(--bad)")
+                    .width(1)
+                    .type_(LineStyleType::Dotted),
+            )
+            .data(vec![end(0), end(report.elapsed_ms)]),
+    )
+}
+
+/// Points as ECharts takes them: moment and value; a moment without a value is a gap.
+pub fn data<'a>(
+    points: &'a [Point],
+    value: impl Fn(&Point) -> Option<u64> + 'a,
+) -> Vec<DataPoint> {
+    points
+        .iter()
+        .map(|point| {
+            let moment = CompositeValue::from(whole(point.t_ms));
+            let value = match value(point) {
+                Some(value) => number(value),
+                // What ECharts takes for no value.
+                None => CompositeValue::from("-"),
+            };
+            DataPoint::from(CompositeValue::Array(vec![moment, value]))
+        })
+        .collect()
+}
+
+fn number(value: u64) -> CompositeValue {
+    CompositeValue::from(whole(value))
+}
+
+/// Numbers of ECharts are signed; no time, size or count of a run comes near the difference.
+fn whole(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
