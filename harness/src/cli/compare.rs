@@ -8,7 +8,7 @@ use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::output;
 use super::run::style;
-use crate::compare::{self, Comparison, Outcome, json, markdown, terminal};
+use crate::compare::{self, Comparison, Outcome, html, json, markdown, terminal};
 use crate::recording::RecordingError;
 use crate::report::escape::plain;
 use crate::report::{self, Report};
@@ -91,7 +91,7 @@ fn write(comparison: &Comparison, of: (&Report, &Report), folder: &Path) -> Resu
     for (name, format) in [
         ("compare.json", CompareFormat::Json),
         ("compare.md", CompareFormat::Markdown),
-        //HTML         ("compare.html", CompareFormat::Html),
+        ("compare.html", CompareFormat::Html),
     ] {
         let path = folder.join(name);
         let content = render(comparison, of, format)?;
@@ -108,7 +108,7 @@ fn render(
     Ok(match format {
         CompareFormat::Human => terminal::render(comparison, style()),
         CompareFormat::Json => json::render(comparison).map_err(Failure::internal)?,
-        CompareFormat::Markdown | CompareFormat::Html => markdown::render(comparison),
-        //HTML         CompareFormat::Html => html::render(comparison, a, b).map_err(Failure::internal)?,
+        CompareFormat::Markdown => markdown::render(comparison),
+        CompareFormat::Html => html::render(comparison, a, b).map_err(Failure::internal)?,
     })
 }

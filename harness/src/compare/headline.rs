@@ -7,6 +7,9 @@ use crate::report::Report;
 use crate::scenario::Bin;
 use crate::units::{self, Count};
 
+/// How many ways of being worse the line names.
+const MOST: usize = 3;
+
 /// One line: whether B is worse, better or alike, in what, and what became of the work.
 pub(super) fn headline(
     a: &Report,
@@ -122,6 +125,10 @@ fn worse(a: &Report, b: &Report, regressions: &[Regression]) -> Vec<String> {
             Kind::Verdict if parts.is_empty() => parts.push("fails, and A passes".to_owned()),
             Kind::Verdict | Kind::NewFinding | Kind::MoreFindings => {}
         }
+    }
+    if parts.len() > MOST {
+        let more = parts.split_off(MOST).len();
+        parts.push(format!("and is worse in {more} more"));
     }
     if let Some(first) = parts.first_mut() {
         first.insert_str(0, "B ");

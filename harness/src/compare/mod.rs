@@ -29,7 +29,7 @@ mod difference;
 #[cfg(test)]
 mod examples;
 mod headline;
-//HTML pub mod html;
+pub mod html;
 pub mod json;
 pub mod markdown;
 mod regression;

@@ -136,11 +136,16 @@ fn percentiles(rows: &[&Row]) -> Option<Line> {
             .collect::<Vec<_>>()
             .join(" / ")
     };
+    let comparable = rows.iter().any(|row| row.ratio.is_some());
     rows.iter().any(|row| has_something(row)).then(|| Line {
         name: join(&|row| row.name.to_owned()),
         a: join(&|row| amount_or_none(row.unit, row.a)),
         b: join(&|row| amount_or_none(row.unit, row.b)),
-        change: join(&|row| row.ratio.map_or_else(|| "-".to_owned(), times)),
+        change: if comparable {
+            join(&|row| row.ratio.map_or_else(|| "-".to_owned(), times))
+        } else {
+            String::new()
+        },
         each: String::new(),
         // Times alone are never a regression: they are shown.
         tone: Tone::Neutral,

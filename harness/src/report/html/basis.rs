@@ -152,8 +152,14 @@ pub(super) fn times(report: &Report) -> Vec<Times> {
         })
     };
     [
-        of("From a session’s end until its process is gone", &report.time_to_reap_ms),
-        of("Until the worker answers an end request", &report.end_answer_ms),
+        of(
+            "From a session’s end until its process is gone",
+            &report.time_to_reap_ms,
+        ),
+        of(
+            "Until the worker answers an end request",
+            &report.end_answer_ms,
+        ),
     ]
     .into_iter()
     .flatten()
@@ -218,7 +224,11 @@ pub(super) fn place(report: &Report) -> Vec<Fact> {
         overhead.ticks, overhead.late_ticks, overhead.lost_ticks
     );
     if let Some(cpu) = overhead.cpu_ms {
-        text += &format!("; the harness used {} of CPU in {}", span(cpu), span(report.elapsed_ms));
+        text += &format!(
+            "; the harness used {} of CPU in {}",
+            span(cpu),
+            span(report.elapsed_ms)
+        );
     }
     facts.push(Fact {
         name: "What watching cost",

@@ -7,8 +7,9 @@ use charming::Chart;
 use charming::component::{Axis, DataZoom, DataZoomType, FilterMode, Grid, Legend};
 use charming::datatype::{CompositeValue, DataPoint};
 use charming::element::{
-    AreaStyle, AxisLabel, AxisLine, AxisPointer, AxisPointerType, AxisTick, AxisType,
-    Emphasis, ItemStyle, Label, LineStyle, LineStyleType, SplitLine, Step, Symbol, TextStyle, Tooltip, Trigger,
+    AreaStyle, AxisLabel, AxisLine, AxisPointer, AxisPointerType, AxisTick, AxisType, Emphasis,
+    ItemStyle, Label, LineStyle, LineStyleType, SplitLine, Step, Symbol, TextStyle, Tooltip,
+    Trigger,
 };
 use charming::series::Line;
 use serde::Serialize;
@@ -76,8 +77,12 @@ fn children(report: &Report) -> ChartOf {
     let most = points.iter().map(|point| point.children).max();
     let left = points.last().map_or(0, |point| point.over.all());
     let in_time = |point: &Point| Some(point.children.saturating_sub(point.over.all()).into());
-    let mut chart = frame(report.elapsed_ms, Unit::Count)
-        .series(stacked("within their time", "var(--working)", points, in_time));
+    let mut chart = frame(report.elapsed_ms, Unit::Count).series(stacked(
+        "within their time",
+        "var(--working)",
+        points,
+        in_time,
+    ));
     for (name, colour, count) in LEFTOVERS {
         if points.iter().any(|point| count(&point.over) > 0) {
             let found = |point: &Point| Some(count(&point.over).into());
@@ -164,7 +169,10 @@ fn sessions(report: &Report) -> ChartOf {
     ChartOf {
         id: "chart-sessions",
         title: "Sessions in flight",
-        says: format!("{} open at most at once", Count(most.unwrap_or(0).into(), "session")),
+        says: format!(
+            "{} open at most at once",
+            Count(most.unwrap_or(0).into(), "session")
+        ),
         unit: Unit::Count,
         whole: None,
         option: chart,
@@ -289,10 +297,7 @@ fn limit(report: &Report, metric: &str) -> Option<Line> {
 }
 
 /// Points as ECharts takes them: moment and value; a moment without a value is a gap.
-pub fn data<'a>(
-    points: &'a [Point],
-    value: impl Fn(&Point) -> Option<u64> + 'a,
-) -> Vec<DataPoint> {
+pub fn data<'a>(points: &'a [Point], value: impl Fn(&Point) -> Option<u64> + 'a) -> Vec<DataPoint> {
     points
         .iter()
         .map(|point| {
