@@ -323,7 +323,10 @@ impl Browser {
     }
 
     async fn log(&self, kind: &str) -> Vec<Value> {
-        let answer = self.client.issue_cmd(Own("se/log", json!({"type": kind}))).await;
+        let answer = self
+            .client
+            .issue_cmd(Own("se/log", json!({"type": kind})))
+            .await;
         match answer.expect("the log can be read") {
             Value::Array(entries) => entries,
             other => panic!("the log is no list: {other}"),
