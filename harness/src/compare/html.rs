@@ -177,7 +177,7 @@ mod tests {
     fn doubt_has_its_own_colour() {
         let page = render(&doubtful(), &passing(), &inconclusive()).unwrap();
         assert!(page.contains("data-verdict=\"inconclusive\""));
-        assert!(page.contains("not decided"));
+        assert!(page.contains("Not decided"));
     }
 
     #[test]

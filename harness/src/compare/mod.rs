@@ -27,6 +27,8 @@
 
 mod difference;
 #[cfg(test)]
+mod escaping_tests;
+#[cfg(test)]
 mod examples;
 mod headline;
 pub mod html;

@@ -389,8 +389,8 @@ pub(super) fn regressions(comparison: &Comparison) -> Vec<String> {
 /// The outcome in two words.
 pub(super) const fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Regression => "regression",
-        Outcome::Undecided => "not decided",
-        Outcome::NoRegression => "no regression",
+        Outcome::Regression => "Regression",
+        Outcome::Undecided => "Not decided",
+        Outcome::NoRegression => "No regression",
     }
 }

@@ -114,6 +114,8 @@ pub(crate) fn passing() -> Report {
         machine_memory_bytes: 64_000_000_000,
         unbalanced: None,
         command: "leak-harness run scenarios/smoke/clean-control.toml --seed 603".to_owned(),
+        scenario_file: Some("scenarios/smoke/clean-control.toml".to_owned()),
+        started: Some("2026-01-31T09:12:44.123456789+01:00[Europe/Berlin]".to_owned()),
     }
 }
 

@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 use fake_claude::quantity::Span;
 
-use super::escape::{html, markdown, plain_cut};
+use super::escape::{html_in_markdown, markdown, plain_cut};
 use super::{Report, sentences};
 use crate::judge::finding::{Finding, ProcessLine};
 use crate::units;
@@ -80,7 +80,7 @@ pub fn render(report: &Report) -> String {
 fn found(finding: &Finding) -> String {
     let mut text = format!(
         "<details><summary>{}</summary>\n\n{}\n\n",
-        html(&sentences::finding_line(finding)),
+        html_in_markdown(&sentences::finding_line(finding)),
         markdown(&sentences::evidence_line(finding))
     );
     if !finding.processes.is_empty() {

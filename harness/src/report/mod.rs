@@ -46,6 +46,10 @@ pub struct RunIdentity {
     pub command: String,
     /// The CPU time that the harness itself used, in milliseconds, where that was measured.
     pub cpu_ms: Option<u64>,
+    /// The scenario's file, where it was given by a path relative to where the run was started.
+    pub scenario_file: Option<String>,
+    /// The wall clock's time at the start of the run, with its zone, where the recording says.
+    pub started: Option<String>,
 }
 
 /// What renderers see, and what `report.json` holds.
@@ -118,6 +122,12 @@ pub struct Report {
     /// The command that runs the same again.
     #[serde(default)]
     pub command: String,
+    /// The scenario's file, where it was given by a path relative to where the run was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario_file: Option<String>,
+    /// The wall clock's time at the start of the run, with its zone, where the recording says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
 }
 
 /// The scenario of a report.
@@ -254,6 +264,8 @@ impl Report {
             machine_memory_bytes: run.map_or(0, |run| run.memory_bytes),
             unbalanced: judgement.unbalanced,
             command: identity.command.clone(),
+            scenario_file: identity.scenario_file.clone(),
+            started: identity.started.clone(),
         }
     }
 
@@ -266,4 +278,8 @@ impl Report {
 }
 
 #[cfg(test)]
+mod escaping_tests;
+#[cfg(test)]
 pub(crate) mod examples;
+#[cfg(test)]
+pub(crate) mod hostile;

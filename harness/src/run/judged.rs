@@ -102,6 +102,10 @@ fn judge_as(
         cleanup: manifest.cleanup.clone(),
         command: manifest.again.clone(),
         cpu_ms: recording.overhead.map(|overhead| overhead.cpu_ms),
+        // A path of this machine says nothing elsewhere.
+        scenario_file: Some(manifest.scenario_file.clone())
+            .filter(|file| !file.is_empty() && Path::new(file).is_relative()),
+        started: Some(manifest.started.clone()).filter(|started| !started.is_empty()),
     };
     let mut judgement = judge.finish();
     let lanes = std::mem::take(&mut judgement.lanes);
