@@ -28,6 +28,9 @@ fn two_runs(ground: &Ground) -> [PathBuf; 2] {
                 "claude.turn=\"50ms\"",
                 "--set",
                 "expect.findings.retained=4",
+                // A machine with much else to do starts no claude in time for the scenario's own grace.
+                "--set",
+                "expect.grace=\"10s\"",
                 "--worker",
                 cleanup,
             ]);
