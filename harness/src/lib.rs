@@ -38,6 +38,7 @@ pub mod batch;
 pub mod bisect;
 pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod driver;
 pub mod emitter;
 pub mod explore;

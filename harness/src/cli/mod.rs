@@ -3,6 +3,7 @@
 mod args;
 mod attach;
 mod bisect;
+mod compare;
 mod doctor;
 mod exit_code;
 mod explain;
@@ -61,6 +62,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Attach(arguments) => attach::attach(&arguments, quiet),
         Command::Judge(arguments) => judge::judge(&arguments),
         Command::Report(arguments) => judge::report(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments, quiet),
         Command::Install(arguments) => install::install_all(&arguments, quiet),
         Command::List { folder } => list::list(&folder),
         Command::Explain { rule } => explain::explain(rule.as_deref()),

@@ -20,7 +20,7 @@ fn process(pid: u32, command: &str) -> ProcessLine {
 }
 
 /// A run in which nothing was found.
-pub(super) fn passing() -> Report {
+pub(crate) fn passing() -> Report {
     let clean = Bins {
         spawned: 40,
         peak: 8,
@@ -128,11 +128,13 @@ pub(super) fn passing() -> Report {
             ..Made::default()
         },
         stories: Vec::new(),
+        scenario_file: Some("scenarios/smoke/clean-control.toml".to_owned()),
+        started: Some("2026-01-31T09:12:44.123456789+01:00[Europe/Berlin]".to_owned()),
     }
 }
 
 /// A run that leaks, kills and loses, and whose processes and sessions bear hostile texts.
-pub(super) fn failing() -> Report {
+pub(crate) fn failing() -> Report {
     let hostile = [
         "claude --output-format stream-json --verbose --input-format stream-json --model claude-sonnet-4-5 --disallowedTools Bash,Read,Write",
         "claude \x1b[2J\x1b]0;owned\x07 --resume <script>alert(1)</script>",
@@ -324,7 +326,7 @@ pub(super) fn failing() -> Report {
 }
 
 /// A run that proves nothing.
-pub(super) fn inconclusive() -> Report {
+pub(crate) fn inconclusive() -> Report {
     Report {
         scenario: ScenarioLine {
             name: "slow-summaries".to_owned(),

@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 use fake_claude::quantity::Span;
 
-use super::escape::{html, markdown, plain, plain_cut};
+use super::escape::{html_in_markdown, markdown, plain, plain_cut};
 use super::story::Story;
 use super::{Report, sentences};
 use crate::judge::finding::{Finding, ProcessLine};
@@ -101,7 +101,7 @@ pub fn render(report: &Report) -> String {
 fn told(story: &Story) -> String {
     let mut text = format!(
         "<details><summary>One session of them, moment by moment: {}</summary>\n\n{}\n\n| ms | |\n|--:|---|\n",
-        html(&story.session),
+        html_in_markdown(&story.session),
         markdown(&story.signature)
     );
     for moment in &story.moments {
@@ -152,7 +152,7 @@ fn again(report: &Report) -> String {
         "\n#### Run it again from nothing\n\nIn a checkout of {}, on Linux with Rust{npm}:\n\n{}\n\n<details><summary>{}.toml</summary>\n\n{}\n\n</details>\n",
         markdown(&harness),
         fenced("sh", &commands.join("\n")),
-        html(name),
+        html_in_markdown(name),
         fenced("toml", scenario)
     )
 }
@@ -173,7 +173,7 @@ fn fenced(language: &str, text: &str) -> String {
 fn found(finding: &Finding) -> String {
     let mut text = format!(
         "<details><summary>{}</summary>\n\n{}\n\n",
-        html(&sentences::finding_line(finding)),
+        html_in_markdown(&sentences::finding_line(finding)),
         markdown(&sentences::evidence_line(finding))
     );
     if !finding.processes.is_empty() {

@@ -80,6 +80,10 @@ pub struct Made {
     pub issue: Option<String>,
     /// The text of the scenario as it was run.
     pub scenario: String,
+    /// The scenario's file, where it was given by a path relative to where the run was started.
+    pub scenario_file: Option<String>,
+    /// The wall clock's time at the start of the run, with its zone, where the recording says.
+    pub started: Option<String>,
 }
 
 /// What renderers see, and what `report.json` holds.
@@ -170,6 +174,12 @@ pub struct Report {
     /// A few sessions of the findings, moment by moment; none in a report that was made without reading its recording twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stories: Vec<Story>,
+    /// The scenario's file, where it was given by a path relative to where the run was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario_file: Option<String>,
+    /// The wall clock's time at the start of the run, with its zone, where the recording says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
 }
 
 /// The scenario of a report.
@@ -341,6 +351,8 @@ impl Report {
             command: identity.command.clone(),
             made: identity.made.clone(),
             stories: Vec::new(),
+            scenario_file: identity.scenario_file.clone(),
+            started: identity.started.clone(),
         }
     }
 
@@ -353,4 +365,8 @@ impl Report {
 }
 
 #[cfg(test)]
-mod examples;
+mod escaping_tests;
+#[cfg(test)]
+pub(crate) mod examples;
+#[cfg(test)]
+pub(crate) mod hostile;

@@ -144,5 +144,9 @@ pub(super) fn identity(
             issue: scenario.issue.clone(),
             scenario: text.to_owned(),
         },
+        // A path of this machine says nothing elsewhere.
+        scenario_file: Some(manifest.scenario_file.clone())
+            .filter(|file| !file.is_empty() && Path::new(file).is_relative()),
+        started: Some(manifest.started.clone()).filter(|started| !started.is_empty()),
     }
 }

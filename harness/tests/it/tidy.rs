@@ -33,6 +33,11 @@ const MAY_USE: [(&str, &[&str], &str); 27] = [
         &["units", "process", "scenario", "timeline", "judge"],
         "a report is a pure function of a judgement",
     ),
+    (
+        "compare",
+        &["units", "scenario", "timeline", "judge", "report"],
+        "a comparison is a pure function of two reports",
+    ),
     ("clock", &["units"], "the only reader of time"),
     (
         "emitter",
@@ -207,6 +212,7 @@ const MAY_USE: [(&str, &[&str], &str); 27] = [
             "batch",
             "bisect",
             "clock",
+            "compare",
             "explore",
             "gym",
             "isolation",
