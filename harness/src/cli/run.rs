@@ -174,7 +174,10 @@ pub fn write_checkpoint(report: &Report, folder: &Path) -> Result<(), Failure> {
         ("report.json", Format::Json),
         ("report.md", Format::Markdown),
     ] {
-        write_whole(&folder.join(name), &render(report, &Lanes::default(), format)?)?;
+        write_whole(
+            &folder.join(name),
+            &render(report, &Lanes::default(), format)?,
+        )?;
     }
     Ok(())
 }

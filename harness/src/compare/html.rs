@@ -138,7 +138,12 @@ fn both(a: &Report, b: &Report, unit: Unit, of: fn(&Point) -> Option<u64>) -> Ch
             .line_style(LineStyle::new().color(colour).width(2).type_(dash))
             .data(data(&report.series, of))
     };
-    frame(a.elapsed_ms.max(b.elapsed_ms), unit)
+    let most = [a, b]
+        .iter()
+        .flat_map(|report| &report.series)
+        .filter_map(of);
+    let elapsed = a.elapsed_ms.max(b.elapsed_ms);
+    frame(elapsed, unit, most.max().unwrap_or(0))
         .legend(legend())
         .series(curve("A", "var(--accent)", LineStyleType::Dashed, a))
         .series(curve("B", "var(--over)", LineStyleType::Solid, b))

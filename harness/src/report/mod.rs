@@ -55,11 +55,15 @@ pub struct RunIdentity {
     pub cpu_ms: Option<u64>,
     /// What was run on what, and how to have it again.
     pub made: Made,
+    /// The scenario's file, where it was given by a path relative to where the run was started.
+    pub scenario_file: Option<String>,
+    /// The wall clock's time at the start of the run, with its zone, where the recording says.
+    pub started: Option<String>,
 }
 
 /// What was run on what, and how to have it again: so much of a run's circumstances as belongs into a public report, and no path of the
 /// machine.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Made {
     /// The version of the harness that recorded.
@@ -80,10 +84,6 @@ pub struct Made {
     pub issue: Option<String>,
     /// The text of the scenario as it was run.
     pub scenario: String,
-    /// The scenario's file, where it was given by a path relative to where the run was started.
-    pub scenario_file: Option<String>,
-    /// The wall clock's time at the start of the run, with its zone, where the recording says.
-    pub started: Option<String>,
 }
 
 /// What renderers see, and what `report.json` holds.

@@ -283,6 +283,7 @@ impl Teller {
             | EventKind::WorkAborted { .. }
             | EventKind::WorkKept { .. }
             | EventKind::LoadFinished
+            | EventKind::LoadStopped { .. }
             | EventKind::Drained { .. }
             | EventKind::ProcessSeen { .. }
             | EventKind::Sampled { .. }
