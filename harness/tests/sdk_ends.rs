@@ -109,7 +109,7 @@ impl Way {
         if quick {
             changes.push("expect.grace=\"2s\"");
         }
-        if self.is_kill() {
+        if self.ends_the_host() {
             // Without a worker a run goes on for so long only.
             changes.push(if quick {
                 "expect.residue_grace=\"3s\""
@@ -268,7 +268,7 @@ fn row(events: &[Event], schedule: &Schedule, way: Way, watch: Span) -> Result<R
     let until = events
         .iter()
         .find(|event| match event.event {
-            EventKind::WorkerStopAsked => !way.is_kill(),
+            EventKind::WorkerStopAsked => !way.ends_the_host(),
             EventKind::ResiduePassed | EventKind::RunEnded => true,
             _ => false,
         })

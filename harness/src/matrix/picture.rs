@@ -8,7 +8,7 @@ use crate::report::escape::{html, plain_cut};
 use crate::scenario::Verdict;
 
 /// The size of a cell, in units of the picture.
-const CELL: (usize, usize) = (84, 36);
+const CELL: (usize, usize) = (100, 36);
 /// The room for the names of rows on the left.
 const LEFT: usize = 190;
 /// The room for the names of columns above: they stand at a slant.
@@ -16,7 +16,7 @@ const TOP: usize = 130;
 /// The room for the legend below.
 const BELOW: usize = 70;
 /// The width that the legend needs.
-const LEGEND: usize = 1_050;
+const LEGEND: usize = 1_180;
 /// From which opacity on a colour is strong, so that what is written on it takes the colour of the page.
 const STRONG: f64 = 0.75;
 /// How much of a name is shown.
@@ -123,10 +123,12 @@ fn drawn(
     let leaked = opacity(cell.missed.sum(), cell.spawned);
     let broken = opacity(broken.killed_early.max(work), whole);
     let (left, right) = written(cell);
-    let (left_x, right_x) = (x, x + half);
-    for (class, opacity, x, words) in [
-        ("leaked", leaked, left_x, left),
-        ("broken", broken, right_x, right),
+    // A word of its own stands in the middle of the cell.
+    let alone = right.is_empty() && leaked == 0.0 && base != "unsure";
+    let left_middle = if alone { half } else { half / 2 };
+    for (class, opacity, x, middle, words) in [
+        ("leaked", leaked, x, left_middle, left),
+        ("broken", broken, x + half, half / 2, right),
     ] {
         if opacity > 0.0 {
             out += &format!(
@@ -141,7 +143,7 @@ fn drawn(
         for (index, line) in words.iter().enumerate() {
             out += &format!(
                 "<text class=\"small{ink}\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{line}</text>\n",
-                x + half / 2,
+                x + middle,
                 y + height / 2 + 10 + 12 * index - 6 * words.len(),
             );
         }
@@ -194,7 +196,7 @@ fn legend(y: usize) -> String {
     for (index, (class, words)) in marks.iter().enumerate() {
         let (x, y) = match index {
             0 | 1 => (16 + 500 * index, y),
-            _ => (16 + 350 * (index - 2), y + 22),
+            _ => (16 + 500 * (index - 2), y + 22),
         };
         out += &format!(
             "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"14\" height=\"12\"/><text x=\"{}\" y=\"{}\">{words}</text>\n",
