@@ -27,7 +27,8 @@ use clap::{CommandFactory, Parser};
 use self::args::{Arguments, Command, SchemaOf};
 use self::exit_code::ExitCode;
 use self::failure::Failure;
-use crate::{report, scenario};
+use crate::report::schema as report_schema;
+use crate::scenario::schema as scenario_schema;
 
 /// The program `leak-harness`.
 pub fn main() -> process::ExitCode {
@@ -63,8 +64,8 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Doctor => doctor::doctor(),
         Command::Schema { of } => {
             let schema = match of {
-                SchemaOf::Scenario => scenario::schema::schema(),
-                SchemaOf::Report => report::schema::schema(),
+                SchemaOf::Scenario => scenario_schema::schema(),
+                SchemaOf::Report => report_schema::schema(),
             };
             output::result(&format!("{schema:#}\n"))
         }

@@ -8,8 +8,8 @@ use charming::component::{Axis, DataZoom, DataZoomType, FilterMode, Grid, Legend
 use charming::datatype::{CompositeValue, DataPoint};
 use charming::element::{
     AreaStyle, AxisLabel, AxisLine, AxisPointer, AxisPointerType, AxisTick, AxisType, Emphasis,
-    ItemStyle, Label, LineStyle, LineStyleType, MarkLine, MarkLineData, MarkLineVariant, SplitLine,
-    Step, Symbol, TextStyle, Tooltip, Trigger,
+    ItemStyle, Label, LabelAlign, LineStyle, LineStyleType, MarkLine, MarkLineData,
+    MarkLineVariant, SplitLine, Step, Symbol, TextStyle, Tooltip, Trigger,
 };
 use charming::series::Line;
 use serde::Serialize;
@@ -342,10 +342,11 @@ fn with_limit(chart: Chart, report: &Report, metric: &str) -> Chart {
 
 /// The moments at which the load was over for a worker: a line through every chart, named in the first one.
 fn stops(lanes: &Lanes, named: bool) -> MarkLine {
-    // It stands above the end of its line, beside the legend.
+    // It stands above the end of its line and ends there: a stop is near the end of a run, where there is no room beyond it.
     let label = Label::new()
         .show(named)
         .formatter("worker asked to stop")
+        .align(LabelAlign::Right)
         .color("var(--muted)")
         .font_size(11);
     let marks = lanes

@@ -16,7 +16,8 @@ impl askama::filters::Escaper for Visible {
     }
 }
 
-/// A sentence of the harness in which backticks set apart what is typed or called by name. Escaped like everything else.
+/// A sentence of the harness in which backticks set apart what is typed or called by name. It escapes its own text, so templates
+/// say `safe` of it.
 pub struct Prose<'a>(pub &'a str);
 
 impl fmt::Display for Prose<'_> {
@@ -36,8 +37,6 @@ impl fmt::Display for Prose<'_> {
         f.write_str(&escape::html(rest))
     }
 }
-
-impl askama::filters::HtmlSafe for Prose<'_> {}
 
 /// Data as JSON for the inside of a `<script type="application/json">`. Such an element ends at the first `</script`, whatever that
 /// stands in, so no character that can be part of a tag is left; the two line separators are line breaks to some readers.

@@ -188,10 +188,10 @@
     search.focus({ preventScroll: true });
   }
 
-  // Paper shows what is folded on a screen.
+  // Paper shows every finding, folded or not on the screen.
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
+    closed = [...document.querySelectorAll(".finding:not([open])")];
     closed.forEach((fold) => { fold.open = true; });
   });
   addEventListener("afterprint", () => closed.forEach((fold) => { fold.open = false; }));
