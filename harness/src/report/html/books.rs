@@ -153,7 +153,7 @@ pub(super) fn figures(report: &Report) -> Vec<Figure> {
     }];
     if all.leaked() > 0 {
         figures.push(Figure {
-            label: "RSS of what is left",
+            label: "RSS of what leaked",
             value: units::bytes(memory.leaked_rss_bytes),
             note: memory
                 .leaked_pss_bytes

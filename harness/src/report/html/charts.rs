@@ -53,13 +53,41 @@ const IN_TIME: &str = "within their time";
 /// A threshold so many times as high as what was measured would leave no room for the curve.
 const NEAR: u64 = 4;
 
-/// The bins of leftovers: as they are read, their colours, and their number at a moment.
-const LEFTOVERS: [(&str, &str, fn(&Over) -> u32); 5] = [
-    ("retained", "var(--retained)", |over| over.retained),
-    ("reparented", "var(--reparented)", |over| over.reparented),
-    ("zombie", "var(--zombie)", |over| over.zombie),
-    ("residue", "var(--residue)", |over| over.residue),
-    ("readopted", "var(--readopted)", |over| over.readopted),
+/// A bin of leftovers.
+struct Leftover {
+    /// As it is read.
+    name: &'static str,
+    colour: &'static str,
+    /// Its number at a moment.
+    count: fn(&Over) -> u32,
+}
+
+const LEFTOVERS: [Leftover; 5] = [
+    Leftover {
+        name: "retained",
+        colour: "var(--retained)",
+        count: |over| over.retained,
+    },
+    Leftover {
+        name: "reparented",
+        colour: "var(--reparented)",
+        count: |over| over.reparented,
+    },
+    Leftover {
+        name: "zombie",
+        colour: "var(--zombie)",
+        count: |over| over.zombie,
+    },
+    Leftover {
+        name: "residue",
+        colour: "var(--residue)",
+        count: |over| over.residue,
+    },
+    Leftover {
+        name: "readopted",
+        colour: "var(--readopted)",
+        count: |over| over.readopted,
+    },
 ];
 
 /// The charts of a report; none where no sample was taken.
@@ -83,7 +111,12 @@ fn children(report: &Report, lanes: &Lanes) -> ChartOf {
     let mut chart = frame(report.elapsed_ms, Unit::Count, 0)
         .series(stacked(IN_TIME, "var(--working)", points, in_time).mark_line(stops(lanes, true)));
     let mut names = vec![IN_TIME];
-    for (name, colour, count) in LEFTOVERS {
+    for Leftover {
+        name,
+        colour,
+        count,
+    } in LEFTOVERS
+    {
         if points.iter().any(|point| count(&point.over) > 0) {
             let found = |point: &Point| Some(count(&point.over).into());
             chart = chart.series(stacked(name, colour, points, found));

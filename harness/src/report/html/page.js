@@ -70,7 +70,7 @@
     option.textStyle = { fontFamily: "system-ui, sans-serif" };
     option.aria = { enabled: false }; // The page's own words describe the chart.
     option.xAxis.axisLabel.formatter = (millis) => span(millis, false);
-    option.xAxis.axisLabel.hideOverlap = true;
+    Object.assign(option.xAxis.axisLabel, { hideOverlap: true, alignMaxLabel: "right" });
     option.yAxis.axisLabel.formatter = writtenOnAxis[chart.unit];
     option.tooltip.formatter = (found) => tip(chart, found);
     option.tooltip.confine = true;
