@@ -27,6 +27,7 @@ pub(super) const SCRIPT: &str = concat!(
     include_str!("lanes/picture.js"),
     include_str!("lanes/overview.js"),
     include_str!("lanes/table.js"),
+    include_str!("lanes/pointers.js"),
     include_str!("lanes/view.js"),
     "})();\n",
 );

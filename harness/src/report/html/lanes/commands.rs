@@ -148,7 +148,7 @@ mod tests {
         // A text cannot pretend to hold the name, and a short name is left as it is.
         assert_eq!(all.place("claude \u{1}", "s1"), Some(1));
         assert_eq!(all.place("claude s1", "s1"), Some(2));
-        assert_eq!(all.written()[1], Command::Full("claude \\x01".to_owned()));
+        assert_eq!(all.written()[1], Command::Like(0, 7, "\\x01".to_owned(), 0));
     }
 
     #[test]

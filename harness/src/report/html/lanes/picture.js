@@ -100,6 +100,11 @@ class Picture {
     return HEAD + this.tops[row] - this.scroll;
   }
 
+  /** Whether a place is on the overview. */
+  isOnMap(x) {
+    return this.map > 0 && x > this.right + 10;
+  }
+
   /** The row at a height, or -1. */
   rowAt(y) {
     const wanted = y - HEAD + this.scroll;

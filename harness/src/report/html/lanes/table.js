@@ -98,6 +98,7 @@ function legend(data) {
   swatch("lanes-working", "serves its open session");
   swatch("lanes-grace", "its session ended, grace runs");
   swatch("lanes-over", "outlives it");
+  if (data.bars.fate.some((fate) => data.fates[fate].name === "zombie")) swatch("lanes-over lanes-hatched", "dead, not waited for");
   if (kinds.has("killed")) swatch("lanes-killed", "ended before its time");
   if (kinds.has("doubt")) swatch("lanes-doubt", "undecided");
   if (kinds.has("other") || data.others.length > 0) swatch("lanes-other", "serves no session, or meant to live");

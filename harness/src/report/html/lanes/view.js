@@ -17,7 +17,6 @@ class View {
     this.found = [];
     this.place = -1;
     this.state = { chosen: -1, found: null, pointed: -1, selecting: null };
-    this.touches = new Map();
     this.frame = 0;
     this.build();
     this.picture = new Picture(data, this.canvas);
@@ -94,15 +93,7 @@ class View {
     });
     this.scroller.addEventListener("keydown", (event) => this.key(event));
     this.scroller.addEventListener("blur", () => this.hideTooltip());
-    this.scroller.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    this.canvas.addEventListener("dblclick", () => this.zoom(0, this.data.end));
-    this.canvas.addEventListener("pointerdown", (event) => this.press(event));
-    this.canvas.addEventListener("pointermove", (event) => this.move(event));
-    this.canvas.addEventListener("pointerup", (event) => this.release(event));
-    this.canvas.addEventListener("pointercancel", (event) => this.cancel(event));
-    this.canvas.addEventListener("pointerleave", (event) => {
-      if (event.pointerType === "mouse" && !this.drag) this.hideTooltip();
-    });
+    this.pointers = new Pointers(this);
     if (this.search) {
       this.search.addEventListener("input", () => this.find());
       this.search.addEventListener("keydown", (event) => {
@@ -231,120 +222,16 @@ class View {
     this.zoom(start, start + shown);
   }
 
-  wheel(event) {
-    const { from, to, left, right } = this.picture;
-    if (event.ctrlKey || event.metaKey) {
-      event.preventDefault();
-      this.zoomAt(this.at(event).x, Math.exp(Math.min(60, Math.max(-60, event.deltaY)) / 100));
-    } else if (Math.abs(event.deltaX) > Math.abs(event.deltaY) && to - from < this.data.end) {
-      event.preventDefault();
-      const by = (event.deltaX / (right - left)) * (to - from);
-      this.zoom(from + by, to + by);
-    }
-  }
-
-  at(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
-  }
-
-  isOnMap(x) {
-    return this.picture.map > 0 && x > this.picture.right + 10;
-  }
-
-  press(event) {
-    const { x, y } = this.at(event);
-    if (event.pointerType === "touch") {
-      this.touches.set(event.pointerId, { x, y, startX: x, startY: y });
-      if (this.touches.size === 2) this.drag = { kind: "pinch" };
-      else this.drag = { kind: this.isOnMap(x) ? "map" : "touch", from: this.picture.from, to: this.picture.to };
-      return;
-    }
-    if (event.button !== 0) return;
-    this.canvas.setPointerCapture(event.pointerId);
-    this.drag = { kind: this.isOnMap(x) ? "map" : "select", x };
-    if (this.drag.kind === "map") this.jump(y);
-    else this.hideTooltip();
-  }
-
-  move(event) {
-    const { x, y } = this.at(event);
-    const touch = this.touches.get(event.pointerId);
-    if (touch) {
-      this.touched(touch, x, y);
-      return;
-    }
-    const { left, right } = this.picture;
-    if (this.drag?.kind === "map") this.jump(y);
-    else if (this.drag?.kind === "select") {
-      const inside = (place) => Math.min(right, Math.max(left, place));
-      const [from, to] = [inside(Math.min(x, this.drag.x)), inside(Math.max(x, this.drag.x))];
-      this.state.selecting = to - from > 4 ? [from, to] : null;
-      this.ask();
-    } else if (!this.drag) this.point(x, y);
-  }
-
-  /** A finger moves: two zoom, one moves along the time where that is zoomed; up and down is the page's. */
-  touched(touch, x, y) {
-    const others = [...this.touches.values()].filter((other) => other !== touch);
-    if (this.drag?.kind === "pinch" && others.length === 1) {
-      const before = Math.max(20, Math.abs(touch.x - others[0].x));
-      const after = Math.max(20, Math.abs(x - others[0].x));
-      this.zoomAt((x + others[0].x) / 2, before / after);
-    } else if (this.drag?.kind === "map") this.jump(y);
-    else if (this.drag?.kind === "touch" && this.drag.to - this.drag.from < this.data.end) {
-      const { left, right } = this.picture;
-      const by = ((touch.startX - x) / (right - left)) * (this.drag.to - this.drag.from);
-      if (Math.abs(x - touch.startX) > 6) this.zoom(this.drag.from + by, this.drag.to + by);
-    }
-    touch.x = x;
-    touch.y = y;
-  }
-
-  release(event) {
-    const { x, y } = this.at(event);
-    const touch = this.touches.get(event.pointerId);
-    this.touches.delete(event.pointerId);
-    const drag = this.drag;
-    this.drag = this.touches.size > 0 ? drag : null;
-    if (touch) {
-      if (drag?.kind === "touch" && Math.hypot(x - touch.startX, y - touch.startY) < 8) {
-        this.click(x, y);
-        this.point(x, y);
-      }
-      return;
-    }
-    const selecting = this.state.selecting;
-    this.state.selecting = null;
-    if (selecting) this.zoom(this.picture.time(selecting[0]), this.picture.time(selecting[1]));
-    else if (drag?.kind === "select") this.click(x, y);
-    this.ask();
-  }
-
-  cancel(event) {
-    this.touches.delete(event.pointerId);
-    this.drag = null;
-    this.state.selecting = null;
-    this.ask();
-  }
-
-  /** Scrolls to what the overview shows at a height. */
-  jump(y) {
-    const { height, tops, rows } = this.picture;
-    const all = tops[rows.length];
-    this.scroller.scrollTop = ((y - HEAD) / (height - HEAD)) * all - (height - HEAD) / 2;
-  }
-
   click(x, y) {
     const row = this.picture.rowAt(y);
-    if (row < 0 || this.isOnMap(x)) return;
+    if (row < 0 || this.picture.isOnMap(x)) return;
     this.choose(row, false);
     this.enter(false);
   }
 
   /** Shows what is under the pointer. */
   point(x, y) {
-    const row = this.isOnMap(x) ? -1 : this.picture.rowAt(y);
+    const row = this.picture.isOnMap(x) ? -1 : this.picture.rowAt(y);
     const lane = this.picture.rows[row];
     if (!lane || lane.kind === "fold") {
       this.hideTooltip();

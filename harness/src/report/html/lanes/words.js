@@ -81,7 +81,7 @@ function findingsOf(lane) {
   const parts = [];
   if (lane.over > 0) {
     const what = lane.kind === "session" ? "its session" : "its worker";
-    parts.push(`${counted(lane.over, "process")} ${lane.over === 1 ? "outlives" : "outlive"} ${what}, by ${span(lane.longest)} at the most`);
+    parts.push(`${counted(lane.over, "process")} ${lane.over === 1 ? "outlives" : "outlive"} ${what} by ${lane.over === 1 ? "" : "up to "}${span(lane.longest)}`);
   }
   if (lane.killed > 0) parts.push(`${counted(lane.killed, "process")} ended before ${lane.killed === 1 ? "its" : "their"} time`);
   if (lane.doubt > 0) parts.push(`${counted(lane.doubt, "process")} undecided`);
