@@ -345,7 +345,9 @@ mod tests {
     #[test]
     fn a_copy_is_not_changed_with_its_original() {
         let mut archive = Archive::default();
-        let place = archive.add(Origin::default(), |writer| writer.byte(1)).unwrap();
+        let place = archive
+            .add(Origin::default(), |writer| writer.byte(1))
+            .unwrap();
         let copy = archive.clone();
         archive.write_byte(place, 0, 2);
         assert_eq!(copy.read(place).unwrap().byte(), 1);

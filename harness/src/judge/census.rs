@@ -74,7 +74,10 @@ impl Census {
 
     /// The sessions that a process that is still followed belongs to by its own word or its parent's.
     pub fn sessions(&self) -> BTreeSet<SessionKey> {
-        self.lives.values().filter_map(|life| life.session).collect()
+        self.lives
+            .values()
+            .filter_map(|life| life.session)
+            .collect()
     }
 
     /// How many entries of any kind are held for single processes.

@@ -314,7 +314,8 @@ mod tests {
 
     #[test]
     fn one_that_no_fault_names_is_forgotten_at_its_end() {
-        let text = format!("{SERVED}; 2s end s1 complete; 2.1s eof 10; 2.2s done 10 1 observation a");
+        let text =
+            format!("{SERVED}; 2s end s1 complete; 2.1s eof 10; 2.2s done 10 1 observation a");
         let steps = follow_with(&text, &[2]);
         assert_eq!(reached(&steps, 1), []);
         assert_eq!(reached(&steps, 2), [Step::Opened, Step::Started]);

@@ -77,7 +77,10 @@ impl Census {
             return;
         };
         // One that starts a process for every session must not remember all of them.
-        if let Some(starter) = life.starter.and_then(|starter| self.lives.get_mut(&starter)) {
+        if let Some(starter) = life
+            .starter
+            .and_then(|starter| self.lives.get_mut(&starter))
+        {
             starter.children.retain(|child| *child != id);
         }
         self.uncount(life.counted);

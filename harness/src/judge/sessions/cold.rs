@@ -311,7 +311,15 @@ mod tests {
         let past = prop::collection::vec((moment(), moment()), 0..3);
         (facts, marks, past).prop_map(|(facts, (marks, started, descendants), past)| {
             let (name, opened, ended, stalled, twin_for, between_prompts) = facts;
-            let [hung, waits, queued, attended, given_before, never_given, served] = marks;
+            let [
+                hung,
+                waits,
+                queued,
+                attended,
+                given_before,
+                never_given,
+                served,
+            ] = marks;
             Session {
                 name,
                 opened,
