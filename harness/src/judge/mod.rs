@@ -921,8 +921,10 @@ impl Judge {
 
 /// Settles the books of work, and reports what is a finding.
 fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Findings) -> Work {
-    let mut work = Work::default();
-    work.offered = items.len();
+    let mut work = Work {
+        offered: items.len(),
+        ..Work::default()
+    };
     for item in items.settle(facts, &mut work) {
         let session = facts.sessions.get_mut(item.session);
         session.waits |= item.waits;

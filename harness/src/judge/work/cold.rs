@@ -337,10 +337,9 @@ fn write_unusual(writer: &mut Writer, item: &Item, seq: u64) {
         writer.process(who);
         writer.number(u64::from(turn));
     }
-    for who in [item.answered_by, item.given.map(|(who, _)| who)] {
-        if let Some(who) = who {
-            writer.process(who);
-        }
+    let given = item.given.map(|(who, _)| who);
+    for who in [item.answered_by, given].into_iter().flatten() {
+        writer.process(who);
     }
 }
 
