@@ -13,5 +13,6 @@ mod explore;
 mod lines;
 mod many;
 mod scenario;
+mod soak;
 mod support;
 mod tidy;
