@@ -263,7 +263,7 @@ pub struct SoakArguments {
 }
 
 /// The least that a recording may take: some segments.
-const LEAST_DISK: Size = Size::from_bytes(1 << 20);
+const LEAST_DISK: Size = Size::from_bytes(256 << 10);
 
 /// An address to listen on.
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -281,7 +281,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn disk(text: &str) -> Result<Size, String> {
     let size: Size = text.parse().map_err(|error| format!("{error}"))?;
     if size < LEAST_DISK {
-        return Err("a recording needs 1MiB or more".to_owned());
+        return Err("a recording needs 256KiB or more".to_owned());
     }
     Ok(size)
 }

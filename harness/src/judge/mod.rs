@@ -942,8 +942,10 @@ impl Judge {
 
 /// Settles the books of work, and reports what is a finding.
 fn settle_work(facts: &mut Facts, items: &Items, report: &mut impl FnMut(Found, &Facts)) -> Work {
-    let mut work = Work::default();
-    work.offered = items.len();
+    let mut work = Work {
+        offered: items.len(),
+        ..Work::default()
+    };
     for item in items.settle(facts, &mut work) {
         let session = facts.sessions.get_mut(item.session);
         session.waits |= item.waits;

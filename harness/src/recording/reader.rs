@@ -385,6 +385,148 @@ mod tests {
         }
     }
 
+    /// All events of a folder, and what ended them.
+    fn all(folder: &Path) -> (Vec<Event>, Option<String>) {
+        let mut events = Recording::open(folder).unwrap().events().unwrap();
+        let all = events.by_ref().collect();
+        (all, events.damage().map(str::to_owned))
+    }
+
+    fn files(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("events"))
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_short_recording_is_one_plain_file_and_a_long_one_is_packed_but_for_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        record(folder.path());
+        assert_eq!(files(folder.path()), [EVENTS]);
+        let whole = all(folder.path());
+        record_in(folder.path(), 3_000);
+        assert_eq!(
+            files(folder.path()),
+            [
+                "events-00001.jsonl.gz",
+                "events-00002.jsonl.gz",
+                "events-00003.jsonl",
+                "events.jsonl.gz"
+            ]
+        );
+        let (segmented, damage) = all(folder.path());
+        assert_eq!((segmented.len(), damage), (whole.0.len(), None));
+        let recording = Recording::open(folder.path()).unwrap();
+        let sizes = files(folder.path())
+            .iter()
+            .map(|name| fs::metadata(folder.path().join(name)).unwrap().len())
+            .sum::<u64>();
+        assert_eq!(recording.bytes(), sizes);
+        // A new recording in the same place leaves nothing of the old one.
+        record(folder.path());
+        assert_eq!(files(folder.path()), [EVENTS]);
+    }
+
+    /// A recording of which every segment is plain.
+    fn plain_segments(folder: &Path) {
+        record_in(folder, 3_000);
+        for name in files(folder) {
+            if let Some(plain) = name.strip_suffix(PACKED) {
+                let mut packed = GzDecoder::new(File::open(folder.join(&name)).unwrap());
+                let mut file = File::create(folder.join(plain)).unwrap();
+                io::copy(&mut packed, &mut file).unwrap();
+                fs::remove_file(folder.join(name)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn plain_and_packed_segments_read_the_same_in_whatever_mixture() {
+        let folder = tempfile::tempdir().unwrap();
+        plain_segments(folder.path());
+        let names = files(folder.path());
+        assert!(
+            names.iter().all(|name| !name.ends_with(PACKED)),
+            "{names:?}"
+        );
+        let whole = all(folder.path());
+        assert_eq!((whole.0.len(), &whole.1), (100, &None));
+        for packed in 0_u32..1 << names.len() {
+            plain_segments(folder.path());
+            let again = all(folder.path()).0;
+            for (place, name) in names.iter().enumerate() {
+                if packed & 1 << place != 0 {
+                    let plain = folder.path().join(name);
+                    let kept = fs::read(&plain).unwrap();
+                    segments::pack(&plain).unwrap();
+                    // As after a kill between the packing and the removal: both are there.
+                    if place % 2 == 0 {
+                        fs::write(plain, kept).unwrap();
+                    }
+                }
+            }
+            // One that was being packed is not read.
+            fs::write(folder.path().join("events.jsonl.gz.part"), "half").unwrap();
+            assert_eq!(all(folder.path()), (again, None), "{packed:b}");
+        }
+    }
+
+    #[test]
+    fn a_cut_at_any_byte_of_the_last_segment_costs_only_its_torn_last_line() {
+        let folder = tempfile::tempdir().unwrap();
+        record_in(folder.path(), 3_000);
+        let (events, _) = all(folder.path());
+        let last = folder.path().join("events-00003.jsonl");
+        let whole = fs::read(&last).unwrap();
+        let lines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
+        let before = events.len() - lines(&whole);
+        for cut in 0..whole.len() {
+            fs::write(&last, &whole[..cut]).unwrap();
+            let (left, damage) = all(folder.path());
+            let kept = before + lines(&whole[..cut]);
+            // A line may be whole but for its newline.
+            assert!(left.len() == kept || left.len() == kept + 1, "cut at {cut}");
+            assert_eq!(left, events[..left.len()]);
+            let torn = cut > 0 && whole[cut - 1] != b'\n' && left.len() == kept;
+            assert_eq!(damage.is_some(), torn, "cut at {cut}: {damage:?}");
+        }
+    }
+
+    #[test]
+    fn a_segment_that_is_missing_ends_the_events_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        record_in(folder.path(), 3_000);
+        fs::remove_file(folder.path().join("events-00001.jsonl.gz")).unwrap();
+        let (events, damage) = all(folder.path());
+        assert!(!events.is_empty() && events.len() < 100);
+        assert!(damage.unwrap().starts_with("events-00001.jsonl: "));
+        fs::remove_file(folder.path().join("events.jsonl.gz")).unwrap();
+        let error = Recording::open(folder.path())
+            .unwrap()
+            .events()
+            .unwrap_err();
+        assert!(error.to_string().contains(EVENTS), "{error}");
+    }
+
+    #[test]
+    fn whether_a_recording_goes_on_is_seen_by_its_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let (emitter, receiver) = Emitter::channel(Clock::start());
+        let start = |events| Recorder::start(folder.path(), &manifest(), "", "", 1_000, events);
+        let recorder = start(receiver).unwrap();
+        let recording = Recording::open(folder.path()).unwrap();
+        assert!(recording.is_being_recorded());
+        let refused = start(Emitter::channel(Clock::start()).1).unwrap_err();
+        assert!(refused.to_string().contains("--out"), "{refused}");
+        drop(emitter);
+        recorder.finish().unwrap();
+        assert!(!recording.is_being_recorded());
+    }
+
     #[test]
     fn a_folder_without_a_recording_is_refused_with_what_to_give_instead() {
         let folder = tempfile::tempdir().unwrap();

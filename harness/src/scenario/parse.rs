@@ -47,9 +47,9 @@ impl Scenario {
         text: &str,
         changes: &[String],
     ) -> Result<(Self, String), TomlError> {
-        let scenario = Self::parse(file, text)?;
+        let unchanged = Self::parse(file, text);
         if changes.is_empty() {
-            return Ok((scenario, text.to_owned()));
+            return Ok((unchanged?, text.to_owned()));
         }
         let source = Source { file, text };
         let mut table: toml::Table = source.read(source.table()?)?;
@@ -64,7 +64,11 @@ impl Scenario {
             )
         })?;
         let label = format!("{file} (with --set {})", changes.join(" --set "));
-        Ok((Self::parse(&label, &text)?, text))
+        match Self::parse(&label, &text) {
+            Ok(scenario) => Ok((scenario, text)),
+            // What is wrong in the file is shown as it stands there; what it lacks may be what a change brings.
+            Err(changed) => Err(unchanged.err().unwrap_or(changed)),
+        }
     }
 }
 

@@ -58,14 +58,15 @@ fn stubborn(sessions: usize, residue_grace: &str) -> String {
 }
 
 /// A run that is under way.
-struct UnderWay {
-    ground: Ground,
+pub struct UnderWay {
+    /// Where.
+    pub ground: Ground,
     outer: Child,
 }
 
 impl UnderWay {
     /// Starts a command, with its output in files.
-    fn of(ground: Ground, mut command: Command) -> Self {
+    pub fn of(ground: Ground, mut command: Command) -> Self {
         let file = |name: &str| File::create(ground.path(name)).expect("it can be made");
         command
             .stdin(Stdio::null())
@@ -113,7 +114,7 @@ impl UnderWay {
     }
 
     /// The inner process: the only child of the outer one that was started as one.
-    fn inner<'a>(&self, living: &'a [Living]) -> &'a Watched {
+    pub fn inner<'a>(&self, living: &'a [Living]) -> &'a Watched {
         let mut inner = living.iter().filter(|process| {
             process.ppid == self.outer.id() && process.command.contains(" __inner ")
         });
@@ -122,7 +123,8 @@ impl UnderWay {
         &found.watched
     }
 
-    fn outer<'a>(&self, living: &'a [Living]) -> &'a Watched {
+    /// The process that the test started.
+    pub fn outer<'a>(&self, living: &'a [Living]) -> &'a Watched {
         let pid = self.outer.id();
         let outer = living
             .iter()
@@ -131,7 +133,7 @@ impl UnderWay {
     }
 
     /// Waits for the end of the outer process.
-    fn finish(&mut self, within: Duration) -> Said {
+    pub fn finish(&mut self, within: Duration) -> Said {
         let status = wait_for("the end of the program", within, || {
             self.outer.try_wait().expect("it is our child")
         });
@@ -152,13 +154,14 @@ impl Drop for UnderWay {
     }
 }
 
-fn send(process: &Watched, signal: i32) {
+/// Sends a signal to a process that is held open.
+pub fn send(process: &Watched, signal: i32) {
     assert!(process.signal(signal).expect("it may be signalled"));
 }
 
 /// Waits until every one of these has ended.
 #[track_caller]
-fn all_end(living: &[Living], within: Duration) {
+pub fn all_end(living: &[Living], within: Duration) {
     let start = monotonic_ns();
     for process in living {
         let ended = process.watched.has_ended_fd();

@@ -16,5 +16,6 @@ mod explore;
 mod lines;
 mod many;
 mod scenario;
+mod soak;
 mod support;
 mod tidy;

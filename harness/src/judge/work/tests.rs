@@ -1,6 +1,6 @@
-use super::*;
 use crate::judge::check::{check, check_with, judge};
 use crate::judge::finding::Finding;
+use crate::scenario::Bin;
 
 /// A session with a primary, and one item that was offered. It ends at 3 s, cleanly.
 const SESSION: &str = "
