@@ -140,7 +140,12 @@ fn both(a: &Report, b: &Report, unit: Unit, of: fn(&Point) -> Option<u64>) -> Ch
     };
     frame(a.elapsed_ms.max(b.elapsed_ms), unit)
         .legend(legend())
-        .series(curve("A", "var(--accent)", LineStyleType::Dashed, a))
+        .series(curve(
+            "A (dashed)",
+            "var(--accent)",
+            LineStyleType::Dashed,
+            a,
+        ))
         .series(curve("B", "var(--over)", LineStyleType::Solid, b))
 }
 
