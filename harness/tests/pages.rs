@@ -165,10 +165,9 @@ fn with(
     Ok(())
 }
 
-/// How many colours a canvas or a part of it holds.
-const COLOURS: &str = "(canvas => { const {width, height} = canvas;
-    const pixels = new Uint32Array(canvas.getContext('2d').getImageData(0, 0, width, height).data.buffer);
-    return new Set(pixels).size; })";
+/// The pixels of a part of a canvas, read from a copy: reading from the canvas itself would change how it is drawn.
+const PIXELS: &str = "((canvas, x, y, width, height) => { const copy = new OffscreenCanvas(width, height).getContext('2d');
+    copy.drawImage(canvas, x, y, width, height, 0, 0, width, height); return copy.getImageData(0, 0, width, height).data; })";
 
 /// Asserts that each chart has curves of some size.
 async fn assert_charts(browser: &Browser) {
@@ -205,8 +204,10 @@ async fn first_pids(browser: &Browser) -> Vec<u64> {
 /// Where a process of a session is drawn.
 async fn place_of(browser: &Browser, session: &str) -> Value {
     browser
-        .ask("document.getElementById('lanes-view').scrollIntoView()")
+        .ask("document.getElementById('lanes-view').scrollIntoView({behavior: 'instant'})")
         .await;
+    // Whatever follows a scroll has happened when the next frame has been drawn.
+    browser.frames().await;
     let session = json!(session);
     browser
         .ask(&format!(
@@ -389,13 +390,18 @@ fn thousands(port: u16) -> Result<(), Failed> {
     println!("page: {whole} bytes, of which lanes: {}", data.len());
     with(port, DESKTOP, &page, async |browser| {
         assert_charts(browser).await;
-        // From the start of the navigation to the end of the last script, by the page's own clock.
-        let drawn = browser
-            .ask("performance.getEntriesByName('lanes')[0].startTime + performance.getEntriesByName('lanes')[0].duration")
-            .await;
-        let lanes = browser
-            .ask("performance.getEntriesByName('lanes')[0].duration")
-            .await;
+        // By the page's own clock, from the start of the navigation to the end of the last script. The best of three, since a machine
+        // that is busy with other things makes it longer and nothing makes it shorter.
+        let (mut drawn, mut lanes) = (f64::MAX, f64::MAX);
+        for _ in 0..3 {
+            browser.open_page(&page.path()).await;
+            let entry = browser
+                .ask("performance.getEntriesByName('lanes')[0].toJSON()")
+                .await;
+            let part = |name: &str| entry[name].as_f64().expect("it was measured");
+            drawn = drawn.min(part("startTime") + part("duration"));
+            lanes = lanes.min(part("duration"));
+        }
         let scrolled = browser
             .ask(
                 "(() => { const view = document.getElementById('lanes-view'); const scroller = view.querySelector('.lanes-scroller');
@@ -407,8 +413,8 @@ fn thousands(port: u16) -> Result<(), Failed> {
         println!(
             "drawn after {drawn} ms, lanes in {lanes} ms, half of the frames of scrolling within {scrolled} ms"
         );
-        assert!(drawn.as_f64() < Some(2_000.0), "drawn after {drawn} ms");
-        assert!(lanes.as_f64() < Some(800.0), "the lanes took {lanes} ms");
+        assert!(drawn < 2_000.0, "drawn after {drawn} ms");
+        assert!(lanes < 300.0, "the lanes took {lanes} ms");
         assert!(
             scrolled.as_f64() < Some(50.0),
             "a frame of scrolling takes {scrolled} ms"
@@ -555,10 +561,10 @@ fn scheme(port: u16) -> Result<(), Failed> {
                 .await;
             // Redrawn by the page itself: the pixel of what outlives its session has the colour that the page now gives it.
             let place = place_of(browser, session).await;
-            let pixel = "(() => { const view = document.getElementById('lanes-view'); const canvas = view.querySelector('canvas');
+            let pixel = format!("(() => {{ const view = document.getElementById('lanes-view'); const canvas = view.querySelector('canvas');
                 const place = view.place; const box = canvas.getBoundingClientRect();
-                const pixel = canvas.getContext('2d').getImageData(place.x + place.width * 0.8 - box.left, place.y + 4 - box.top, 1, 1).data;
-                return `rgb(${pixel[0]}, ${pixel[1]}, ${pixel[2]})`; })()";
+                const pixel = {PIXELS}(canvas, place.x + place.width * 0.8 - box.left, place.y + 4 - box.top, 1, 1);
+                return `rgb(${{pixel[0]}}, ${{pixel[1]}}, ${{pixel[2]}})`; }})()");
             let colour = "(() => { const probe = document.createElement('i'); probe.style.color = 'var(--over)';
                 document.body.append(probe); const colour = getComputedStyle(probe).color; probe.remove(); return colour; })()";
             browser
@@ -567,7 +573,7 @@ fn scheme(port: u16) -> Result<(), Failed> {
                 ))
                 .await;
             browser.until(&format!("{pixel} === {colour}")).await;
-            seen.insert(browser.ask(pixel).await.to_string());
+            seen.insert(browser.ask(&pixel).await.to_string());
             browser.picture(&format!("scheme-{scheme}")).await;
         }
         assert_eq!(seen.len(), 2, "both schemes draw alike: {seen:?}");
@@ -575,7 +581,7 @@ fn scheme(port: u16) -> Result<(), Failed> {
 }
 
 fn paper(port: u16) -> Result<(), Failed> {
-    let sample = samples::many(200);
+    let sample = samples::many(300);
     with(port, DESKTOP, &Page::of(&sample), async |browser| {
         let tall = "document.querySelector('.lanes-scroller').clientHeight";
         let before = browser.ask(tall).await;
@@ -589,7 +595,8 @@ fn paper(port: u16) -> Result<(), Failed> {
         browser.until(&format!("{tall} < 120")).await;
         let colours = browser
             .ask(&format!(
-                "{COLOURS}(document.querySelector('.lanes-scroller canvas'))"
+                "(canvas => new Set(new Uint32Array({PIXELS}(canvas, 0, 0, canvas.width, canvas.height).buffer)).size)
+                 (document.querySelector('.lanes-scroller canvas'))"
             ))
             .await;
         assert!(
@@ -597,7 +604,7 @@ fn paper(port: u16) -> Result<(), Failed> {
             "the picture for paper is blank"
         );
         browser
-            .ask("document.getElementById('lanes').scrollIntoView()")
+            .ask("document.getElementById('lanes').scrollIntoView({behavior: 'instant'})")
             .await;
         browser.picture("paper").await;
         browser

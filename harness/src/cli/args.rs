@@ -76,8 +76,12 @@ pub enum Command {
         /// The rule, such as `retained`; without it, all are listed
         rule: Option<String>,
     },
-    /// Prints the JSON schema of scenario files, for editors
-    Schema,
+    /// Prints a JSON schema: of scenario files, for editors, or of report.json, for programs that read it
+    Schema {
+        /// Of what
+        #[arg(default_value = "scenario")]
+        of: SchemaOf,
+    },
     /// Says what this machine allows, and what a run here can and cannot show
     Doctor,
     /// Prints completions for a shell
@@ -85,6 +89,15 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// What a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// Scenario files
+    Scenario,
+    /// `report.json`
+    Report,
 }
 
 /// Which format goes to stdout.

@@ -18,6 +18,7 @@ use super::finding::Findings;
 use super::life::{Goodbye, Heard, Held, Life};
 use super::memory::Memory;
 use super::reap::ReapTimes;
+use super::sessions::SessionKey;
 use super::standing::{Standing, Standings};
 use super::work::Items;
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
@@ -75,6 +76,26 @@ impl Census {
     /// Processes in a leak bin so far: settled ones, and those that live and broke an obligation.
     pub fn leaks(&self) -> u32 {
         self.roles.all().leaked() + self.live_leaks
+    }
+
+    /// The sessions that a process that is still followed belongs to by its own word or its parent's.
+    pub fn sessions(&self) -> BTreeSet<SessionKey> {
+        self.lives
+            .values()
+            .filter_map(|life| life.session)
+            .collect()
+    }
+
+    /// How many entries of any kind are held for single processes.
+    #[cfg(test)]
+    pub fn entries(&self) -> usize {
+        let of_lives = self.lives.values().map(|life| 1 + life.children.len());
+        of_lives.sum::<usize>()
+            + self.by_pid.len()
+            + self.promised.len()
+            + self.agenda.len()
+            + self.settled.len()
+            + self.settled_order.len()
     }
 
     /// The process, new or known; none for the worker and for what is settled.

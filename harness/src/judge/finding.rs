@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fake_claude::quantity::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::Bin;
@@ -18,7 +19,7 @@ const GROUPS: usize = 100;
 const OTHER_SHAPES: &str = "other shapes";
 
 /// A group of findings of one shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// The rule.
     pub rule: Bin,
@@ -44,7 +45,7 @@ pub struct Finding {
 }
 
 /// What a finding rests on.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// What was expected.
     pub expected: String,
@@ -55,7 +56,7 @@ pub struct Evidence {
 }
 
 /// One process of a finding, as `ps` would show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessLine {
     /// Its pid as the worker sees it.
     pub pid: u32,

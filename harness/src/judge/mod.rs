@@ -1,8 +1,9 @@
 //! Judges what happened: a pure fold over the events of a run.
 //!
 //! [`Judge::new`], [`Judge::see`] for each event, [`Judge::finish`]. No clock, no files, no threads; the same events give the same
-//! judgement, byte for byte. Memory is bounded: a process that is gone is put into its bin and forgotten, and the course of the run is
-//! kept in at most [`POINTS`] points.
+//! judgement, byte for byte. Memory is bounded: a process that is gone is put into its bin and forgotten, the course of the run is
+//! kept in at most [`POINTS`] points, and what is left of a session that is over and of its work is put away in about sixty bytes, so that
+//! a late word about it is judged as if it had come in time.
 //!
 //! # What the words mean here
 //!
@@ -78,6 +79,7 @@
 //! hung up itself (disconnect). What is unanswered when the driver aborts a session is given up. Skipped items and planned crashes do
 //! not count against it. Undecided, pending and blind are reasons for doubt. What a baseline knows is shown and fails nothing.
 
+mod archive;
 pub mod books;
 pub mod cause;
 mod census;
@@ -110,6 +112,7 @@ mod work;
 mod workers;
 
 use fake_claude::quantity::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::{Counts, Verdict};
@@ -138,6 +141,11 @@ pub use reap::TimeToReap;
 pub use rules::{GrowthFigure, Threshold};
 pub use series::{Over, POINTS, Point};
 
+/// How often it is looked for what can be put away.
+const LOOK_EVERY: Span = Span::from_secs(1);
+/// For how long nothing must have been heard of what is put away: longer than the last words of a fake are waited for.
+const QUIET: Span = Span::from_secs(15);
+
 /// A judge in the middle of its work.
 #[derive(Debug, Clone)]
 pub struct Judge {
@@ -155,6 +163,11 @@ pub struct Judge {
     missed: u32,
     last_missed: Option<RunTime>,
     peak_children: u32,
+    /// When it was last looked for what can be put away.
+    looked: RunTime,
+    look_every: Span,
+    /// For how long nothing must have been heard of what is put away.
+    quiet: Span,
 }
 
 /// What came of a run.
@@ -217,7 +230,7 @@ pub struct Judgement {
 }
 
 /// Sessions, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionCounts {
     /// Those that the schedule plans.
     pub planned: u32,
@@ -230,7 +243,7 @@ pub struct SessionCounts {
 }
 
 /// Memory, in bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryFigures {
     /// The most that the children's RSS summed to at one sample.
     pub peak_rss_bytes: u64,
@@ -276,7 +289,28 @@ impl Judge {
             missed: 0,
             last_missed: None,
             peak_children: 0,
+            looked: RunTime::START,
+            look_every: LOOK_EVERY,
+            quiet: QUIET,
         }
+    }
+
+    /// Puts everything away as soon as it may be.
+    #[cfg(test)]
+    fn tidy(self) -> Self {
+        Self {
+            look_every: Span::ZERO,
+            quiet: Span::ZERO,
+            ..self
+        }
+    }
+
+    /// How many entries of any kind it holds, and how many bytes what was put away takes.
+    #[cfg(test)]
+    fn size(&self) -> (usize, usize) {
+        let sessions = &self.facts.sessions;
+        let entries = self.census.entries() + sessions.entries() + self.items.entries();
+        (entries, sessions.cold_bytes() + self.items.cold_bytes())
     }
 
     /// Keeps the course of single sessions and processes too, for a picture.
@@ -291,6 +325,8 @@ impl Judge {
         let (at, seq) = (event.at, event.seq);
         self.events += 1;
         self.facts.horizon = self.facts.horizon.max(at);
+        self.facts.sessions.go_on(self.facts.horizon);
+        self.items.go_on(self.facts.horizon);
         match &event.event {
             EventKind::RunStarted(_)
             | EventKind::WorkerStarted { .. }
@@ -338,6 +374,20 @@ impl Judge {
             | EventKind::CookieFound { .. } => self.see_process(event),
         }
         self.census.advance(&mut self.facts, &mut self.items);
+        self.put_away();
+    }
+
+    /// Puts away what a long run leaves behind, now and then: it is only kept in another form, and nothing is judged by it.
+    fn put_away(&mut self) {
+        let now = self.facts.horizon;
+        if now < self.looked + self.look_every {
+            return;
+        }
+        self.looked = now;
+        let held = self.census.sessions();
+        let sessions = &mut self.facts.sessions;
+        sessions.put_away(self.quiet, |key| held.contains(&key));
+        self.items.put_away(self.quiet);
     }
 
     fn see_run(&mut self, at: RunTime, seq: u64, event: &EventKind) {
@@ -611,7 +661,7 @@ impl Judge {
         let mut course = census.course.take();
         let mut found = |found: Found, facts: &Facts| {
             if let (Some(course), Some(session)) = (&mut course, &found.session) {
-                course.found(facts.sessions.named(session), found.rule);
+                course.found(facts.sessions.named(session).as_deref(), found.rule);
             }
             findings.add(found);
         };
@@ -851,13 +901,9 @@ impl Judge {
 
 /// Settles the books of work, and reports what is a finding.
 fn settle_work(facts: &mut Facts, items: &Items, report: &mut impl FnMut(Found, &Facts)) -> Work {
-    let (mut work, settled) = (Work::default(), items.settle(facts));
+    let mut work = Work::default();
     work.offered = items.len();
-    for item in settled {
-        *item.counts_in(&mut work) += 1;
-        let Some(bin) = item.bin else {
-            continue;
-        };
+    for item in items.settle(facts, &mut work) {
         let session = facts.sessions.get_mut(item.session);
         session.waits |= item.waits;
         session.queued |= item.queued;
@@ -873,7 +919,7 @@ fn settle_work(facts: &mut Facts, items: &Items, report: &mut impl FnMut(Found, 
             ", which speaks against nobody"
         };
         let found = Found {
-            rule: bin,
+            rule: item.bin,
             subject: reasons::kind_name(item.kind).to_owned(),
             shape: format!(
                 "{}: {}{after}{excused}",

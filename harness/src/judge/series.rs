@@ -1,5 +1,6 @@
 //! The course of a run in at most two thousand points.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::books::Fate;
@@ -8,7 +9,7 @@ use super::books::Fate;
 pub const POINTS: usize = 2_000;
 
 /// What was seen around one moment: the most of each figure in a stretch of samples, so that no peak is lost by thinning.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
     /// The moment of the first sample of the stretch, in milliseconds since the run's start.
     pub t_ms: u64,
@@ -36,7 +37,7 @@ pub struct Point {
 /// samples, and facts that may be under way have had their time. So a curve of these lags behind the due moments of the lanes, by
 /// half a second or two ticks at least; and what only the end of the recording proves (residue above all) is in the books and in no
 /// point. The bin is the one known by then: what a later worker owns up to is readopted from that moment on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Over {
     /// Alive past the grace under a live owner.
     pub retained: u32,

@@ -1,11 +1,15 @@
 //! What became of each work item.
 //!
-//! An item's book is settled at the end alone: what the worker stored, and what it still keeps, is read back only then. Until then an
-//! item costs about two hundred bytes.
+//! An item's book is settled at the end alone: what the worker stored, and what it still keeps, is read back only then. Until then the
+//! items of a session of which nothing was heard for a while are put away ([`cold`]): about six bytes each instead of two hundred. That
+//! some of them were stored is noted where they lie; any other word about one of them takes all of its session out again, as they were.
+
+mod cold;
 
 use std::collections::BTreeMap;
 
 use fake_claude::control::TurnKind;
+use fake_claude::quantity::Span;
 
 use super::books::Work;
 use super::facts::Facts;
@@ -14,6 +18,7 @@ use crate::process::ProcessIdentity;
 use crate::scenario::{Bin, End};
 use crate::timeline::event::Source;
 use crate::units::RunTime;
+use cold::{Cold, Marker};
 
 /// What the driver heard when it offered an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +42,7 @@ enum Course {
     Silent,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Item {
     session: SessionKey,
     kind: TurnKind,
@@ -63,16 +68,13 @@ struct Item {
     waiting: bool,
 }
 
-/// One item's book, settled.
+/// The book of an item that is a finding, settled.
 #[derive(Debug)]
-pub(super) struct Settled<'a> {
-    pub marker: &'a str,
+pub(super) struct Settled {
+    pub marker: String,
     pub session: SessionKey,
     pub kind: TurnKind,
-    /// The bin that is a finding; none for an item that was answered or given up.
-    pub bin: Option<Bin>,
-    /// Whether it was given up by the driver and nobody answered it.
-    gave_up: bool,
+    pub bin: Bin,
     /// Whether it waits in or behind a live claude.
     pub waits: bool,
     /// Whether it lies in the worker's queue.
@@ -87,19 +89,17 @@ pub(super) struct Settled<'a> {
     pub offered_seq: u64,
 }
 
-impl Settled<'_> {
-    /// The count that the item belongs to.
-    pub const fn counts_in<'w>(&self, work: &'w mut Work) -> &'w mut u32 {
-        match self.bin {
-            None if self.gave_up => &mut work.aborted,
-            None => &mut work.answered,
-            Some(Bin::Duplicated) => &mut work.duplicated,
-            Some(Bin::Lost) => &mut work.lost,
-            Some(Bin::Pending) => &mut work.pending,
-            Some(Bin::Refused) => &mut work.refused,
-            Some(Bin::Skipped) => &mut work.skipped,
-            Some(_) => &mut work.unknown,
-        }
+/// The count that an item in this bin belongs to; in none, it was answered or given up.
+const fn count_of(work: &mut Work, bin: Option<Bin>, gave_up: bool) -> &mut u32 {
+    match bin {
+        None if gave_up => &mut work.aborted,
+        None => &mut work.answered,
+        Some(Bin::Duplicated) => &mut work.duplicated,
+        Some(Bin::Lost) => &mut work.lost,
+        Some(Bin::Pending) => &mut work.pending,
+        Some(Bin::Refused) => &mut work.refused,
+        Some(Bin::Skipped) => &mut work.skipped,
+        Some(_) => &mut work.unknown,
     }
 }
 
@@ -132,36 +132,98 @@ impl Item {
     }
 }
 
+/// The items of one session by its number in the markers, all of them awake.
+#[derive(Debug, Clone)]
+struct Group {
+    /// When something was last heard of any.
+    touched: RunTime,
+    markers: Vec<String>,
+}
+
 /// All work items.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Items {
-    items: BTreeMap<String, Item>,
+    /// Those that were not put away.
+    awake: BTreeMap<String, Item>,
+    /// Of these, those whose markers tell their session's number.
+    groups: BTreeMap<u32, Group>,
+    cold: Cold,
     store: Option<Store>,
+    count: u32,
+    /// The latest moment of any event.
+    now: RunTime,
 }
 
 impl Items {
+    /// Time goes on.
+    pub fn go_on(&mut self, now: RunTime) {
+        self.now = now;
+    }
+
     /// An item was offered.
     pub fn offer(&mut self, marker: &str, session: SessionKey, kind: TurnKind, seq: u64) {
-        self.items.entry(marker.to_owned()).or_insert(Item {
-            session,
-            kind,
-            offered_seq: seq,
-            answer: None,
-            aborted: false,
-            kept: false,
-            good: 0,
-            elsewhere: 0,
-            last_turn: None,
-            answered_by: None,
-            answered_by_others: false,
-            given: None,
-            stored: 0,
-            waiting: false,
-        });
+        let number = self.wake(marker);
+        if self.awake.contains_key(marker) {
+            return;
+        }
+        if let Some(number) = number {
+            let group = self.groups.entry(number).or_insert(Group {
+                touched: self.now,
+                markers: Vec::new(),
+            });
+            group.markers.push(marker.to_owned());
+        }
+        self.count = self.count.saturating_add(1);
+        self.awake.insert(
+            marker.to_owned(),
+            Item {
+                session,
+                kind,
+                offered_seq: seq,
+                answer: None,
+                aborted: false,
+                kept: false,
+                good: 0,
+                elsewhere: 0,
+                last_turn: None,
+                answered_by: None,
+                answered_by_others: false,
+                given: None,
+                stored: 0,
+                waiting: false,
+            },
+        );
+    }
+
+    /// Takes the items of a marker's session out again, if they were put away, and notes that something was heard of them. Gives the
+    /// session's number, if the marker tells it.
+    fn wake(&mut self, marker: &str) -> Option<u32> {
+        let number = Marker::parse(marker)?.session;
+        self.wake_group(number);
+        Some(number)
+    }
+
+    fn wake_group(&mut self, number: u32) {
+        if let Some(items) = self.cold.take(number) {
+            let group = Group {
+                touched: self.now,
+                markers: items.iter().map(|(marker, _)| marker.clone()).collect(),
+            };
+            self.groups.insert(number, group);
+            self.awake.extend(items);
+        } else if let Some(group) = self.groups.get_mut(&number) {
+            group.touched = self.now;
+        }
+    }
+
+    /// An item to be changed, wherever it was.
+    fn get_mut(&mut self, marker: &str) -> Option<&mut Item> {
+        self.wake(marker);
+        self.awake.get_mut(marker)
     }
 
     fn answer(&mut self, marker: &str, answer: Answer, at: RunTime) {
-        if let Some(item) = self.items.get_mut(marker) {
+        if let Some(item) = self.get_mut(marker) {
             item.answer = Some((answer, at));
         }
     }
@@ -183,19 +245,22 @@ impl Items {
     }
 
     pub fn abort(&mut self, marker: &str) {
-        if let Some(item) = self.items.get_mut(marker) {
+        if let Some(item) = self.get_mut(marker) {
             item.aborted = true;
         }
     }
 
     pub fn keep(&mut self, marker: &str) {
-        if let Some(item) = self.items.get_mut(marker) {
+        if let Some(item) = self.get_mut(marker) {
             item.kept = true;
         }
     }
 
     pub fn store(&mut self, marker: &str, times: u32) {
-        if let Some(item) = self.items.get_mut(marker) {
+        if self.cold.store(marker, times) {
+            return;
+        }
+        if let Some(item) = self.get_mut(marker) {
             item.stored = item.stored.saturating_add(times);
         }
     }
@@ -207,7 +272,7 @@ impl Items {
     /// A good turn ended.
     pub fn turn(&mut self, who: ProcessIdentity, turn: u32, kind: TurnKind, markers: &[String]) {
         for marker in markers {
-            let Some(item) = self.items.get_mut(marker) else {
+            let Some(item) = self.get_mut(marker) else {
                 continue;
             };
             if item.last_turn == Some((who, turn)) {
@@ -228,7 +293,7 @@ impl Items {
     /// A claude read items.
     pub fn give(&mut self, who: ProcessIdentity, markers: &[String]) {
         for marker in markers {
-            if let Some(item) = self.items.get_mut(marker) {
+            if let Some(item) = self.get_mut(marker) {
                 item.given = Some((who, Course::Read));
             }
         }
@@ -242,7 +307,7 @@ impl Items {
             Course::Failed
         };
         for marker in markers {
-            if let Some(item) = self.items.get_mut(marker) {
+            if let Some(item) = self.get_mut(marker) {
                 item.given = Some((who, course));
             }
         }
@@ -255,7 +320,7 @@ impl Items {
         markers: impl IntoIterator<Item = &'a String>,
     ) {
         for marker in markers {
-            if let Some(item) = self.items.get_mut(marker)
+            if let Some(item) = self.get_mut(marker)
                 && item.given == Some((who, Course::Read))
             {
                 item.given = Some((who, Course::Left));
@@ -265,25 +330,86 @@ impl Items {
 
     /// Whether a marker is that of a work item that the driver has not given up: what else a claude reads is no work.
     pub fn is_owed(&self, marker: &str) -> bool {
-        self.items.get(marker).is_some_and(|item| !item.aborted)
+        match self.awake.get(marker) {
+            Some(item) => !item.aborted,
+            None => self.cold.peek(marker).is_some_and(|item| !item.aborted),
+        }
     }
 
     /// Notes that an item, or all of a session, waits in or behind a live claude.
     pub fn wait_in(&mut self, marker: &str) {
-        if let Some(item) = self.items.get_mut(marker) {
+        if let Some(item) = self.get_mut(marker) {
             item.waiting = true;
         }
     }
 
     /// Notes that what is unanswered of some sessions waits behind a live claude.
     pub fn wait_behind(&mut self, hung: impl Fn(SessionKey) -> bool) {
-        for item in self.items.values_mut() {
-            item.waiting |= item.good == 0 && hung(item.session);
+        let waits = |item: &Item| item.good == 0 && hung(item.session);
+        let numbers: Vec<u32> = self
+            .cold
+            .groups()
+            .filter(|(_, items)| items.iter().any(|(_, item)| waits(item)))
+            .map(|(number, _)| number)
+            .collect();
+        for number in numbers {
+            self.wake_group(number);
+        }
+        for item in self.awake.values_mut() {
+            item.waiting |= waits(item);
         }
     }
 
-    pub fn len(&self) -> u32 {
-        u32::try_from(self.items.len()).unwrap_or(u32::MAX)
+    pub const fn len(&self) -> u32 {
+        self.count
+    }
+
+    /// Puts the items of sessions away of which nothing was heard for so long.
+    pub fn put_away(&mut self, quiet: Span) {
+        let (now, awake, cold) = (self.now, &mut self.awake, &mut self.cold);
+        self.groups.retain(|number, group| {
+            if now < group.touched + quiet {
+                return true;
+            }
+            let items = group.markers.iter();
+            let items: Vec<(&str, &Item)> = items
+                .filter_map(|marker| Some((marker.as_str(), awake.get(marker)?)))
+                .collect();
+            let put = cold.put(*number, &items);
+            if put {
+                for marker in &group.markers {
+                    awake.remove(marker);
+                }
+            } else {
+                // It cannot be put away now, nor a moment later.
+                group.touched = now;
+            }
+            !put
+        });
+    }
+
+    /// How many entries of any kind are held for single items, those that were put away left out.
+    #[cfg(test)]
+    pub fn entries(&self) -> usize {
+        self.awake.len() + self.groups.len()
+    }
+
+    /// How many bytes those take that were put away.
+    #[cfg(test)]
+    pub fn cold_bytes(&self) -> usize {
+        self.cold.bytes()
+    }
+
+    /// Every item with its marker, wherever it is.
+    fn each(&self, mut look: impl FnMut(&str, &Item)) {
+        for (_, items) in self.cold.groups() {
+            for (marker, item) in &items {
+                look(marker, item);
+            }
+        }
+        for (marker, item) in &self.awake {
+            look(marker, item);
+        }
     }
 
     /// Answered items of which nobody knows whether they were stored.
@@ -291,55 +417,60 @@ impl Items {
         let Some(store) = self.store.as_ref().filter(|store| !store.complete) else {
             return 0;
         };
-        let unread = self
-            .items
-            .values()
-            .filter(|item| item.good > 0 && item.stored == 0 && store.kinds.contains(&item.kind));
-        unread.count() as u32
+        let mut unread = 0;
+        self.each(|_, item| {
+            let answered = item.good > 0 && item.stored == 0;
+            unread += u32::from(answered && store.kinds.contains(&item.kind));
+        });
+        unread
     }
 
-    /// Settles every item.
-    pub fn settle(&self, facts: &Facts) -> Vec<Settled<'_>> {
-        self.items
-            .iter()
-            .map(|(marker, item)| self.settle_one(facts, marker, item))
-            .collect()
+    /// Counts every item in its bin, and gives those that are findings, in the order of their markers.
+    pub fn settle(&self, facts: &Facts, work: &mut Work) -> Vec<Settled> {
+        let mut found = Vec::new();
+        self.each(|marker, item| found.extend(self.settle_one(facts, marker, item, work)));
+        found.sort_by(|a, b| a.marker.cmp(&b.marker));
+        found
     }
 
-    fn settle_one<'a>(&self, facts: &Facts, marker: &'a str, item: &Item) -> Settled<'a> {
-        let end = facts
-            .sessions
-            .get(item.session)
-            .ended
-            .map(|ended| ended.end);
+    /// Counts one item in its bin; gives it where that is a finding.
+    fn settle_one(
+        &self,
+        facts: &Facts,
+        marker: &str,
+        item: &Item,
+        work: &mut Work,
+    ) -> Option<Settled> {
+        let end = facts.sessions.end_of(item.session).map(|ended| ended.end);
         // Whoever aborts a session gives up what it has not answered.
         let aborted = item.aborted || end == Some(End::Abort);
         let (bin, cause) = self.bin(facts, item, aborted);
+        *count_of(work, bin, aborted && item.good == 0 && item.stored == 0) += 1;
+        let bin = bin?;
         let excused = item.answer.is_some_and(|(_, at)| {
             let of_worker = |process| facts.workers.includes(process);
             facts.workers.was_away(at, facts.hold())
                 || facts.pauses.hold(of_worker, at, facts.hold())
         });
-        Settled {
-            marker,
+        Some(Settled {
+            marker: marker.to_owned(),
             session: item.session,
             kind: item.kind,
             bin,
-            gave_up: aborted && item.good == 0 && item.stored == 0,
-            waits: item.waiting && bin == Some(Bin::Pending),
-            queued: item.kept && bin == Some(Bin::Pending),
+            waits: item.waiting && bin == Bin::Pending,
+            queued: item.kept && bin == Bin::Pending,
             unread: item.given.is_none(),
             left: matches!(item.given, Some((_, Course::Left))),
             blames: match bin {
-                Some(Bin::Refused) => !excused,
+                Bin::Refused => !excused,
                 // Who hangs up in the middle of a request hears no answer.
-                Some(Bin::Unknown) => !excused && end != Some(End::Disconnect),
-                Some(Bin::Skipped) => false,
+                Bin::Unknown => !excused && end != Some(End::Disconnect),
+                Bin::Skipped => false,
                 _ => true,
             },
             cause,
             offered_seq: item.offered_seq,
-        }
+        })
     }
 
     /// The bin of an item that is a finding; none for one that was answered or given up. Evidence of an answer beats what the worker

@@ -8,9 +8,11 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod schema;
 mod sentences;
 pub mod terminal;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::books::{Bins, Roles, Work};
@@ -53,7 +55,7 @@ pub struct RunIdentity {
 }
 
 /// What renderers see, and what `report.json` holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The version of this form.
     pub schema: u32,
@@ -131,7 +133,7 @@ pub struct Report {
 }
 
 /// The scenario of a report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioLine {
     /// Its name.
     pub name: String,
@@ -144,7 +146,7 @@ pub struct ScenarioLine {
 }
 
 /// The worker of a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerLine {
     /// Its name.
     pub name: String,
@@ -155,7 +157,7 @@ pub struct WorkerLine {
 }
 
 /// A witness of a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WitnessLine {
     /// Which.
     pub witness: Source,
@@ -167,7 +169,7 @@ pub struct WitnessLine {
 }
 
 /// What watching cost, and how well it went.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Overhead {
     /// The CPU time that the harness itself used, in milliseconds, where that was measured.
     pub cpu_ms: Option<u64>,

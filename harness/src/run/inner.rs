@@ -156,7 +156,10 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
         scenario.seed,
         scenario.run.time_scale,
     ));
-    let steps = Rc::new(RefCell::new(Steps::new(Rc::clone(&schedule))));
+    let steps = Rc::new(RefCell::new(Steps::new(
+        Rc::clone(&schedule),
+        &scenario.faults,
+    )));
     let following = Following::start(facts, passed_on, expectations, Rc::clone(&steps));
 
     let run = Run::prepare(

@@ -43,6 +43,23 @@ pub fn missing() -> Option<String> {
     })
 }
 
+/// Has the kernel end a program when the thread that starts it is gone, be it by Ctrl-C or a kill; a browser ends with its chromedriver,
+/// since both talk through pipes.
+fn end_with_this_thread(command: &mut Command) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: between fork and exec only this call is made, which takes numbers alone and allocates nothing.
+    unsafe {
+        command.pre_exec(
+            || match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            },
+        );
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = command;
+}
+
 /// A chromedriver with a process group of its own, which goes with it.
 pub struct Driver {
     child: Child,
@@ -53,14 +70,15 @@ impl Driver {
     /// Starts one on a free port.
     pub fn start() -> Self {
         let program = program(DRIVER).expect("it was looked for before");
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .arg("--port=0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .expect("chromedriver starts");
+            .process_group(0);
+        end_with_this_thread(&mut command);
+        let mut child = command.spawn().expect("chromedriver starts");
         let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
         let (told, port) = mpsc::channel();
         // Goes on reading when the port is known, so that chromedriver can say what it wants.
@@ -135,6 +153,9 @@ impl Browser {
         let binary = BROWSERS.iter().find_map(|name| program(name));
         let mut arguments = vec![
             "--headless=new".to_owned(),
+            "--remote-debugging-pipe".to_owned(),
+            // What scrolls smoothly is somewhere else when it is looked at.
+            "--force-prefers-reduced-motion".to_owned(),
             "--disable-gpu".to_owned(),
             "--disable-quic".to_owned(),
             "--no-first-run".to_owned(),
@@ -176,14 +197,18 @@ impl Browser {
                 }),
             )
             .await;
+        browser.open_page(page).await;
+        browser
+    }
+
+    /// Opens a page, again where it is open, and waits until it says that it has drawn everything.
+    pub async fn open_page(&self, page: &Path) {
         let page = Url::from_file_path(page).expect("the path is absolute");
-        browser.client.goto(page.as_str()).await.expect("it opens");
-        browser
-            .until(
-                "document.documentElement.dataset.charts === 'drawn' && document.documentElement.dataset.lanes === 'drawn'",
-            )
-            .await;
-        browser
+        self.client.goto(page.as_str()).await.expect("it opens");
+        self.until(
+            "document.documentElement.dataset.charts === 'drawn' && document.documentElement.dataset.lanes === 'drawn'",
+        )
+        .await;
     }
 
     /// What an expression of the page comes to.
@@ -278,12 +303,16 @@ impl Browser {
         .await;
     }
 
-    /// Keeps a picture of the window beside what was built, for people to look at.
-    pub async fn picture(&self, name: &str) {
-        // Two frames: one may have been under way.
+    /// Waits for two frames: one may have been under way.
+    pub async fn frames(&self) {
         let script = "requestAnimationFrame(() => requestAnimationFrame(arguments[0]))";
         let frames = self.client.execute_async(script, Vec::new()).await;
         frames.expect("frames are drawn");
+    }
+
+    /// Keeps a picture of the window beside what was built, for people to look at.
+    pub async fn picture(&self, name: &str) {
+        self.frames().await;
         let picture = self.client.screenshot().await.expect("a screenshot");
         let folder = pictures();
         fs::create_dir_all(&folder).expect("the folder of what is built");
@@ -307,7 +336,9 @@ impl Browser {
                     || event["method"] == "Network.webSocketCreated";
                 let params = &event["params"];
                 let url = params["request"]["url"].as_str().or(params["url"].as_str());
-                is_request.then(|| url.unwrap_or_default().to_owned())
+                let url = url.unwrap_or_default();
+                // The browser's own first page, which no page from a file can ask for.
+                (is_request && !url.starts_with("chrome://")).then(|| url.to_owned())
             })
             .collect();
         assert!(

@@ -21,7 +21,7 @@ pub const HOSTILE: [&str; 6] = [
 
 /// A report with a course and findings, of a scenario of this name.
 fn report(name: &str, sessions: u32, leaked: u32, hostile: bool) -> Report {
-    let text = "[expect]\nverdict = \"fail\"\n";
+    let text = include_str!("../../../scenarios/smoke/leak.toml");
     let scenario = Scenario::parse("sample", text).expect("it is a scenario");
     let judgement = Judge::new(&Expectations::of(&scenario)).finish();
     let mut report = Report::new(
@@ -37,6 +37,11 @@ fn report(name: &str, sessions: u32, leaked: u32, hostile: bool) -> Report {
         &judgement,
     );
     report.verdict = Verdict::Fail;
+    report.as_expected = true;
+    report.unexpected = Vec::new();
+    report.reasons = vec![format!(
+        "{leaked} retained: primary `claude` after complete"
+    )];
     report.sessions.planned = sessions;
     report.sessions.opened = sessions;
     report.sessions.ended = sessions;

@@ -35,6 +35,9 @@ impl Census {
             // Better than nobody's: the only session that was open when it came.
             serves(role).then(|| facts.sessions.only_one_open_at(life.first))?
         });
+        if let Some(session) = session {
+            facts.sessions.wake(session);
+        }
         self.live_leaks -= u32::from(life.broken.is_some());
         let ended = life.died();
         if ended.is_some_and(|ended| ended < facts.runs_own_end(life)) {
@@ -79,6 +82,13 @@ impl Census {
         let Some(life) = self.lives.remove(&id) else {
             return;
         };
+        // One that starts a process for every session must not remember all of them.
+        if let Some(starter) = life
+            .starter
+            .and_then(|starter| self.lives.get_mut(&starter))
+        {
+            starter.children.retain(|child| *child != id);
+        }
         self.uncount(life.counted);
         self.standing.replace(life.standing, Standing::default());
         self.memory.forgotten(life.pss_bytes);

@@ -21,6 +21,7 @@
 use std::collections::BTreeMap;
 
 use fake_claude::quantity::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::expectations::Expectations;
@@ -44,7 +45,7 @@ const CHILDREN_EACH: f64 = 4.0;
 const RELATIVE: f64 = 0.05;
 
 /// A figure that is watched for growth, as measured.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GrowthFigure {
     /// Its name: `the worker's RSS`, in bytes; all others are counts.
     pub figure: String,

@@ -8,12 +8,13 @@ use charming::component::{Axis, DataZoom, DataZoomType, FilterMode, Grid, Legend
 use charming::datatype::{CompositeValue, DataPoint};
 use charming::element::{
     AreaStyle, AxisLabel, AxisLine, AxisPointer, AxisPointerType, AxisTick, AxisType, Emphasis,
-    ItemStyle, Label, LineStyle, LineStyleType, SplitLine, Step, Symbol, TextStyle, Tooltip,
-    Trigger,
+    ItemStyle, Label, LabelAlign, LineStyle, LineStyleType, MarkLine, MarkLineData,
+    MarkLineVariant, SplitLine, Step, Symbol, TextStyle, Tooltip, Trigger,
 };
 use charming::series::Line;
 use serde::Serialize;
 
+use crate::judge::lanes::Lanes;
 use crate::judge::{Over, Point};
 use crate::report::Report;
 use crate::units::{self, Count};
@@ -47,46 +48,79 @@ pub enum Unit {
 
 /// What the line of a threshold is called; the script does not list it among the values of a moment.
 const LIMIT: &str = "limit";
+/// What processes are called whose time has not passed.
+const IN_TIME: &str = "within their time";
 /// A threshold so many times as high as what was measured would leave no room for the curve.
 const NEAR: u64 = 4;
 
-/// The bins of leftovers: as they are read, their colours, and their number at a moment.
-const LEFTOVERS: [(&str, &str, fn(&Over) -> u32); 5] = [
-    ("retained", "var(--retained)", |over| over.retained),
-    ("reparented", "var(--reparented)", |over| over.reparented),
-    ("zombie", "var(--zombie)", |over| over.zombie),
-    ("residue", "var(--residue)", |over| over.residue),
-    ("readopted", "var(--readopted)", |over| over.readopted),
+/// A bin of leftovers.
+struct Leftover {
+    /// As it is read.
+    name: &'static str,
+    colour: &'static str,
+    /// Its number at a moment.
+    count: fn(&Over) -> u32,
+}
+
+const LEFTOVERS: [Leftover; 5] = [
+    Leftover {
+        name: "retained",
+        colour: "var(--retained)",
+        count: |over| over.retained,
+    },
+    Leftover {
+        name: "reparented",
+        colour: "var(--reparented)",
+        count: |over| over.reparented,
+    },
+    Leftover {
+        name: "zombie",
+        colour: "var(--zombie)",
+        count: |over| over.zombie,
+    },
+    Leftover {
+        name: "residue",
+        colour: "var(--residue)",
+        count: |over| over.residue,
+    },
+    Leftover {
+        name: "readopted",
+        colour: "var(--readopted)",
+        count: |over| over.readopted,
+    },
 ];
 
 /// The charts of a report; none where no sample was taken.
-pub(super) fn charts(report: &Report) -> Vec<ChartOf> {
+pub(super) fn charts(report: &Report, lanes: &Lanes) -> Vec<ChartOf> {
     if report.series.is_empty() {
         return Vec::new();
     }
     vec![
-        children(report),
-        memory(report),
-        worker(report),
-        sessions(report),
+        children(report, lanes),
+        memory(report, lanes),
+        worker(report, lanes),
+        sessions(report, lanes),
     ]
 }
 
-fn children(report: &Report) -> ChartOf {
+fn children(report: &Report, lanes: &Lanes) -> ChartOf {
     let points = &report.series;
     let most = points.iter().map(|point| point.children).max();
     let left = points.last().map_or(0, |point| point.over.all());
     let in_time = |point: &Point| Some(point.children.saturating_sub(point.over.all()).into());
-    let mut chart = frame(report.elapsed_ms, Unit::Count).series(stacked(
-        "within their time",
-        "var(--working)",
-        points,
-        in_time,
-    ));
-    for (name, colour, count) in LEFTOVERS {
+    let mut chart = frame(report.elapsed_ms, Unit::Count, 0)
+        .series(stacked(IN_TIME, "var(--working)", points, in_time).mark_line(stops(lanes, true)));
+    let mut names = vec![IN_TIME];
+    for Leftover {
+        name,
+        colour,
+        count,
+    } in LEFTOVERS
+    {
         if points.iter().any(|point| count(&point.over) > 0) {
             let found = |point: &Point| Some(count(&point.over).into());
             chart = chart.series(stacked(name, colour, points, found));
+            names.push(name);
         }
     }
     ChartOf {
@@ -98,17 +132,24 @@ fn children(report: &Report) -> ChartOf {
         ),
         unit: Unit::Count,
         whole: Some("alive"),
-        option: with_limit(chart, report, "peak_children").legend(legend()),
+        option: with_limit(chart, report, "peak_children").legend(
+            legend()
+                .item_width(13)
+                .data(names.into_iter().map(|name| (name, "roundRect")).collect()),
+        ),
     }
 }
 
-fn memory(report: &Report) -> ChartOf {
+fn memory(report: &Report, lanes: &Lanes) -> ChartOf {
     let points = &report.series;
     let figures = &report.memory;
     let mut says = format!("RSS {} at most", units::bytes(figures.peak_rss_bytes));
-    let mut chart = frame(report.elapsed_ms, Unit::Bytes).series(
+    let most = points.iter().map(|point| point.rss_bytes).max();
+    let most = with_near_limit(most.unwrap_or(0), report, "peak_rss_bytes");
+    let mut chart = frame(report.elapsed_ms, Unit::Bytes, most).series(
         line("RSS", "var(--rss)")
             .area_style(AreaStyle::new().opacity(0.12))
+            .mark_line(stops(lanes, false))
             .data(data(points, |point| Some(point.rss_bytes))),
     );
     if points.iter().any(|point| point.pss_bytes.is_some()) {
@@ -135,14 +176,27 @@ fn memory(report: &Report) -> ChartOf {
         says,
         unit: Unit::Bytes,
         whole: None,
-        option: with_limit(chart, report, "peak_rss_bytes").legend(legend()),
+        option: with_limit(chart, report, "peak_rss_bytes")
+            // Without the dot that would stand for symbols; the lines have none.
+            .legend(
+                legend()
+                    .item_width(24)
+                    .item_style(ItemStyle::new().opacity(0)),
+            ),
     }
 }
 
-fn worker(report: &Report) -> ChartOf {
+fn worker(report: &Report, lanes: &Lanes) -> ChartOf {
     let points = &report.series;
-    let chart = frame(report.elapsed_ms, Unit::Bytes).series(
-        line("worker’s RSS", "var(--worker)").data(data(points, |point| point.worker_rss_bytes)),
+    let most = points
+        .iter()
+        .filter_map(|point| point.worker_rss_bytes)
+        .max();
+    let most = with_near_limit(most.unwrap_or(0), report, "worker_rss_bytes");
+    let chart = frame(report.elapsed_ms, Unit::Bytes, most).series(
+        line("worker’s RSS", "var(--worker)")
+            .mark_line(stops(lanes, false))
+            .data(data(points, |point| point.worker_rss_bytes)),
     );
     ChartOf {
         id: "chart-worker",
@@ -157,13 +211,14 @@ fn worker(report: &Report) -> ChartOf {
     }
 }
 
-fn sessions(report: &Report) -> ChartOf {
+fn sessions(report: &Report, lanes: &Lanes) -> ChartOf {
     let points = &report.series;
     let most = points.iter().map(|point| point.sessions).max();
-    let chart = frame(report.elapsed_ms, Unit::Count).series(
+    let chart = frame(report.elapsed_ms, Unit::Count, 0).series(
         line("open sessions", "var(--accent)")
             .step(Step::End)
             .area_style(AreaStyle::new().opacity(0.12))
+            .mark_line(stops(lanes, false))
             .data(data(points, |point| Some(point.sessions.into()))),
     );
     ChartOf {
@@ -180,7 +235,9 @@ fn sessions(report: &Report) -> ChartOf {
 }
 
 /// An empty chart over the time of a run, in milliseconds: axes, tip, and a zoom that goes with those of the page's other charts.
-pub fn frame(elapsed_ms: u64, unit: Unit) -> Chart {
+///
+/// `most` is the highest value; only an axis of bytes asks for it.
+pub fn frame(elapsed_ms: u64, unit: Unit, most: u64) -> Chart {
     let text = |size: f64| AxisLabel::new().color("var(--muted)").font_size(size);
     let line = LineStyle::new().color("var(--line)").width(1);
     let value = Axis::new()
@@ -193,7 +250,7 @@ pub fn frame(elapsed_ms: u64, unit: Unit) -> Chart {
         .split_line(SplitLine::new().line_style(line.clone()));
     Chart::new()
         .animation(false)
-        .grid(Grid::new().left(64).right(12).top(34).bottom(24))
+        .grid(Grid::new().left(64).right(12).top(12).bottom(24))
         // A time axis, since its ticks fall on whole seconds, minutes and hours; its zero is the start of the run.
         .x_axis(
             Axis::new()
@@ -207,7 +264,12 @@ pub fn frame(elapsed_ms: u64, unit: Unit) -> Chart {
         )
         .y_axis(match unit {
             Unit::Count => value.min_interval(1),
-            Unit::Bytes => value,
+            Unit::Bytes => {
+                let step = binary_step(most);
+                value
+                    .interval(step as f64)
+                    .max(whole(most.div_ceil(step).max(1) * step))
+            }
         })
         .tooltip(
             Tooltip::new().trigger(Trigger::Axis).axis_pointer(
@@ -231,6 +293,18 @@ pub fn frame(elapsed_ms: u64, unit: Unit) -> Chart {
         )
 }
 
+/// How far apart the marks of an axis of bytes are: ECharts counts in tens, and gibibytes are not round then.
+fn binary_step(most: u64) -> u64 {
+    let mut unit = 1;
+    while most / unit >= 1_024 {
+        unit *= 1_024;
+    }
+    let wanted = most.div_ceil(unit).div_ceil(5);
+    let round = [1, 2, 5, 10, 20, 50, 100, 200];
+    let steps = round.into_iter().find(|step| *step >= wanted);
+    steps.unwrap_or(256).saturating_mul(unit)
+}
+
 /// A line without symbols.
 pub fn line(name: &str, colour: &str) -> Line {
     Line::new()
@@ -247,9 +321,8 @@ pub fn legend() -> Legend {
     Legend::new()
         .left(0)
         .top(0)
-        .padding((0, 0, 0, 0))
-        .item_width(14)
-        .item_height(9)
+        .padding((3, 0, 0, 0))
+        .item_height(10)
         .item_gap(14)
         .text_style(TextStyle::new().color("var(--ink)").font_size(12))
 }
@@ -269,22 +342,26 @@ fn stacked(
         .data(data(points, value))
 }
 
-fn with_limit(chart: Chart, report: &Report, metric: &str) -> Chart {
-    match limit(report, metric) {
-        Some(line) => chart.series(line),
-        None => chart,
-    }
+/// The limit of this metric, where it is near enough to what was measured to be of use in a chart.
+fn near_limit(report: &Report, metric: &str) -> Option<u64> {
+    let mut thresholds = report.thresholds.iter();
+    thresholds
+        .find(|threshold| threshold.metric == metric)
+        .filter(|threshold| threshold.limit / NEAR <= threshold.actual)
+        .map(|threshold| threshold.limit)
 }
 
-/// The threshold of this metric as a line across the chart, where it is near enough to what was measured to be of use there.
-fn limit(report: &Report, metric: &str) -> Option<Line> {
-    let threshold = report
-        .thresholds
-        .iter()
-        .find(|threshold| threshold.metric == metric)
-        .filter(|threshold| threshold.limit / NEAR <= threshold.actual)?;
-    let end = |moment: u64| CompositeValue::Array(vec![number(moment), number(threshold.limit)]);
-    Some(
+fn with_near_limit(most: u64, report: &Report, metric: &str) -> u64 {
+    near_limit(report, metric).map_or(most, |limit| limit.max(most))
+}
+
+/// The chart with the limit of this metric as a line across it.
+fn with_limit(chart: Chart, report: &Report, metric: &str) -> Chart {
+    let Some(limit) = near_limit(report, metric) else {
+        return chart;
+    };
+    let end = |moment: u64| CompositeValue::Array(vec![number(moment), number(limit)]);
+    chart.series(
         line(LIMIT, "var(--bad)")
             .line_style(
                 LineStyle::new()
@@ -294,6 +371,32 @@ fn limit(report: &Report, metric: &str) -> Option<Line> {
             )
             .data(vec![end(0), end(report.elapsed_ms)]),
     )
+}
+
+/// The moments at which the load was over for a worker: a line through every chart, named in the first one.
+fn stops(lanes: &Lanes, named: bool) -> MarkLine {
+    // It stands above the end of its line and ends there: a stop is near the end of a run, where there is no room beyond it.
+    let label = Label::new()
+        .show(named)
+        .formatter("worker asked to stop")
+        .align(LabelAlign::Right)
+        .color("var(--muted)")
+        .font_size(11);
+    let marks = lanes
+        .stop_ms
+        .into_iter()
+        .map(|moment| MarkLineVariant::Simple(MarkLineData::new().x_axis(number(moment))));
+    MarkLine::new()
+        .silent(true)
+        .symbol(vec![Symbol::None, Symbol::None])
+        .line_style(
+            LineStyle::new()
+                .color("var(--muted)")
+                .width(1)
+                .type_(LineStyleType::Dashed),
+        )
+        .label(label)
+        .data(marks.collect::<Vec<_>>())
 }
 
 /// Points as ECharts takes them: moment and value; a moment without a value is a gap.
@@ -319,4 +422,25 @@ fn number(value: u64) -> CompositeValue {
 /// Numbers of ECharts are signed; no time, size or count of a run comes near the difference.
 fn whole(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_marks_of_an_axis_of_bytes_are_round_and_few() {
+        const MIB: u64 = 1 << 20;
+        for (most, step) in [
+            (0, 1),
+            (3, 1),
+            (9 * MIB + 5, 2 * MIB),
+            (44 << 30, 10 << 30),
+            (700 * MIB, 200 * MIB),
+            (1_023 * MIB, 256 * MIB),
+        ] {
+            assert_eq!(binary_step(most), step, "{most}");
+            assert!(most.div_ceil(step) <= 5, "{most}");
+        }
+    }
 }

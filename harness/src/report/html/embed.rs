@@ -16,6 +16,28 @@ impl askama::filters::Escaper for Visible {
     }
 }
 
+/// A sentence of the harness in which backticks set apart what is typed or called by name. It escapes its own text, so templates
+/// say `safe` of it.
+pub struct Prose<'a>(pub &'a str);
+
+impl fmt::Display for Prose<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        while let Some((before, after)) = rest.split_once('`')
+            && let Some((code, after)) = after.split_once('`')
+        {
+            write!(
+                f,
+                "{}<code>{}</code>",
+                escape::html(before),
+                escape::html(code)
+            )?;
+            rest = after;
+        }
+        f.write_str(&escape::html(rest))
+    }
+}
+
 /// Data as JSON for the inside of a `<script type="application/json">`. Such an element ends at the first `</script`, whatever that
 /// stands in, so no character that can be part of a tag is left; the two line separators are line breaks to some readers.
 ///
@@ -40,6 +62,19 @@ pub fn script_json(data: &impl Serialize) -> Result<String, serde_json::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_in_backticks_are_code_and_nothing_else_is_markup() {
+        for (text, expected) in [
+            ("primary `claude` ends", "primary <code>claude</code> ends"),
+            ("`a` and `b`", "<code>a</code> and <code>b</code>"),
+            ("one ` alone", "one ` alone"),
+            ("`a` and ` alone", "<code>a</code> and ` alone"),
+            ("<b>`<i>`\x1b", "&lt;b&gt;<code>&lt;i&gt;</code>\\x1b"),
+        ] {
+            assert_eq!(Prose(text).to_string(), expected);
+        }
+    }
 
     #[test]
     fn json_cannot_end_its_element_and_reads_back_as_it_was() {

@@ -60,7 +60,7 @@ pub(super) struct Row<'a> {
 /// The findings: those that speak against the worker and are new first, and of these the first one open.
 pub(super) fn groups(report: &Report) -> Vec<Group<'_>> {
     let mut findings: Vec<&Finding> = report.findings.iter().collect();
-    findings.sort_by_key(|finding| !(finding.blames && !finding.known));
+    findings.sort_by_key(|finding| !finding.blames || finding.known);
     findings
         .into_iter()
         .enumerate()

@@ -38,7 +38,8 @@ pub const PROCESSES: usize = 30_000;
 /// The most characters of a session's name.
 const NAME: usize = 120;
 
-/// What the script reads. A moment is in milliseconds since the run's start; a column has one value for each session or process.
+/// What the script reads. A moment is in milliseconds since the run's start, where nothing else is said; a column has one value for each
+/// session or process.
 #[derive(Serialize)]
 struct Data {
     /// When the recording ended.
@@ -85,11 +86,13 @@ struct Bars {
     host_pid: Vec<Option<u32>>,
     role: Vec<usize>,
     fate: Vec<usize>,
-    first: Vec<u64>,
-    died: Vec<Option<u64>>,
-    gone: Vec<Option<u64>>,
-    due: Vec<Option<u64>>,
-    eof: Vec<Option<u64>>,
+    /// Counted from the opening of its session, where it has one that opened; so it takes fewer digits.
+    first: Vec<i64>,
+    /// This and all that follow are counted from the first sighting.
+    died: Vec<Option<i64>>,
+    gone: Vec<Option<i64>>,
+    due: Vec<Option<i64>>,
+    eof: Vec<Option<i64>>,
     rss_kib: Vec<u64>,
     /// Signals that are not among the marks.
     marks_omitted: Vec<u32>,
@@ -101,7 +104,8 @@ struct Bars {
 struct Marks {
     /// The place of the process among the bars; ascending.
     bar: Vec<usize>,
-    at: Vec<u64>,
+    /// Counted from the first sighting of the process.
+    at: Vec<i64>,
     signal: Vec<i32>,
     sender: Vec<Option<u32>>,
     ours: Vec<u8>,
@@ -243,7 +247,7 @@ pub(super) fn data(lanes: &Lanes, end_ms: u64) -> Result<String, serde_json::Err
     }
     let room = PROCESSES.saturating_sub(columns.bars.pid.len());
     for bar in lanes.others.iter().take(room) {
-        columns.bar(bar);
+        columns.bar(bar, 0, "");
     }
     bars_omitted += lanes.others.len().saturating_sub(room) as u64;
     let end_ms = end_ms.max(last_moment(lanes));
@@ -312,6 +316,11 @@ fn last_moment(lanes: &Lanes) -> u64 {
         .unwrap_or_default()
 }
 
+/// How much later one moment is than another.
+fn after(moment: u64, other: u64) -> i64 {
+    moment as i64 - other as i64
+}
+
 /// The columns while they grow.
 #[derive(Default)]
 struct Columns {
@@ -323,8 +332,12 @@ struct Columns {
 
 impl Columns {
     fn session(&mut self, lane: &Lane) {
+        let name = plain_cut(&lane.session, NAME);
+        for bar in &lane.bars {
+            self.bar(bar, lane.opened_ms.unwrap_or_default(), &name);
+        }
         let columns = &mut self.sessions;
-        columns.name.push(plain_cut(&lane.session, NAME));
+        columns.name.push(name);
         columns.opened.push(lane.opened_ms);
         columns.ended.push(lane.ended.map(|(at, _)| at));
         let how = lane.ended.map(|(_, how)| how);
@@ -333,34 +346,34 @@ impl Columns {
             .push(how.and_then(|how| ENDS.iter().position(|end| *end == how)));
         columns.stalled.push(u8::from(lane.stalled));
         columns.bars.push(lane.bars.len());
-        for bar in &lane.bars {
-            self.bar(bar);
-        }
     }
 
-    fn bar(&mut self, bar: &Bar) {
+    fn bar(&mut self, bar: &Bar, opened_ms: u64, session: &str) {
         let place = self.bars.pid.len();
         for mark in &bar.marks {
             self.marks.bar.push(place);
-            self.marks.at.push(mark.at_ms);
+            self.marks.at.push(after(mark.at_ms, bar.first_ms));
             self.marks.signal.push(mark.signal);
             self.marks.sender.push(mark.sender);
             self.marks.ours.push(u8::from(mark.ours));
             self.marks.ignored.push(u8::from(mark.ignored));
         }
+        let since = |moment: Option<u64>| moment.map(|at| after(at, bar.first_ms));
         let columns = &mut self.bars;
         columns.pid.push(bar.process.pid);
         columns.host_pid.push(bar.host_pid);
         columns.role.push(place_of_role(bar.role));
         columns.fate.push(place_of_fate(bar.fate));
-        columns.first.push(bar.first_ms);
-        columns.died.push(bar.died_ms);
-        columns.gone.push(bar.gone_ms);
-        columns.due.push(bar.due_ms);
-        columns.eof.push(bar.eof_ms);
+        columns.first.push(after(bar.first_ms, opened_ms));
+        columns.died.push(since(bar.died_ms));
+        columns.gone.push(since(bar.gone_ms));
+        columns.due.push(since(bar.due_ms));
+        columns.eof.push(since(bar.eof_ms));
         columns.rss_kib.push(bar.rss_bytes >> 10);
         columns.marks_omitted.push(bar.marks_omitted);
-        columns.command.push(self.commands.place(&bar.command));
+        columns
+            .command
+            .push(self.commands.place(&bar.command, session));
     }
 }
 

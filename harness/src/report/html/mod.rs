@@ -21,6 +21,7 @@ use crate::judge::lanes::Lanes;
 use basis::{Fact, Growth, Limit, Times, Watcher};
 use books::{Book, Figure, RoleRow};
 use charts::ChartOf;
+use embed::Prose;
 use findings::Group;
 
 /// How pages look: colours for light, dark and paper as custom properties, and the parts that pages share.
@@ -126,7 +127,7 @@ impl Headline {
 ///
 /// When the page cannot be written, which no report is known to cause.
 pub fn render(report: &Report, lanes: &Lanes) -> Result<String, HtmlError> {
-    let charts = charts::charts(report);
+    let charts = charts::charts(report, lanes);
     let (roles, role_rows) = books::by_role(report);
     Ok(Page {
         report,
@@ -155,3 +156,6 @@ pub fn render(report: &Report, lanes: &Lanes) -> Result<String, HtmlError> {
     }
     .render()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,7 +67,7 @@
   function completed(chart, last) {
     const option = chart.option;
     option.useUTC = true; // The moments of a run are no times of day.
-    option.textStyle = { fontFamily: "inherit" };
+    option.textStyle = { fontFamily: "system-ui, sans-serif" };
     option.aria = { enabled: false }; // The page's own words describe the chart.
     option.xAxis.axisLabel.formatter = (millis) => span(millis, false);
     option.xAxis.axisLabel.hideOverlap = true;
@@ -92,7 +92,10 @@
       dataBackground: { lineStyle: { color: "var(--line)" }, areaStyle: { color: "var(--line)" } },
       selectedDataBackground: { lineStyle: { color: "var(--muted)" }, areaStyle: { color: "var(--line)" } },
     });
-    if (last) option.grid.forEach((grid) => { grid.bottom = 58; });
+    for (const grid of option.grid) {
+      if (option.legend) grid.top = 34;
+      if (last) grid.bottom = 58;
+    }
     return option;
   }
 
@@ -185,10 +188,10 @@
     search.focus({ preventScroll: true });
   }
 
-  // Paper shows what is folded on a screen.
+  // Paper shows every finding, folded or not on the screen.
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = [...document.querySelectorAll("details:not([open])")];
+    closed = [...document.querySelectorAll(".finding:not([open])")];
     closed.forEach((fold) => { fold.open = true; });
   });
   addEventListener("afterprint", () => closed.forEach((fold) => { fold.open = false; }));

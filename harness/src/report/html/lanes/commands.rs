@@ -1,5 +1,5 @@
-//! Command lines, each once, and one that is like another as its difference to that: a session's claude differs from the next one's in
-//! an id, and is said in forty bytes rather than in four hundred.
+//! Command lines, each once, with the name of their session left out, and one that is like another as its difference to that: a session's
+//! claude differs from the next one's in an id, and is said in a few bytes rather than in four hundred.
 
 use std::collections::HashMap;
 
@@ -13,6 +13,11 @@ const LENGTH: usize = 400;
 const ROOM: usize = 1 << 20;
 /// How many of the latest full texts a new one is compared with: enough for the handful of programs that a worker starts in turn.
 const COMPARED: usize = 8;
+
+/// What stands for the name of the process's session; no text that was made plain holds it.
+const SESSION: &str = "\u{1}";
+/// The fewest bytes of a name that is replaced: less would save nothing.
+const NAME: usize = 8;
 
 /// A command line as it is written.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -35,9 +40,13 @@ pub(super) struct Commands {
 }
 
 impl Commands {
-    /// The place of a command line, which is written where it is new; none where there is no more room.
-    pub(super) fn place(&mut self, command: &str) -> Option<usize> {
-        let text = plain_cut(command, LENGTH);
+    /// The place of the command line of a process of this session, which is written where it is new; none where there is no more room.
+    /// The session's name is as the page has it.
+    pub(super) fn place(&mut self, command: &str, session: &str) -> Option<usize> {
+        let mut text = plain_cut(command, LENGTH);
+        if session.len() >= NAME {
+            text = text.replace(session, SESSION);
+        }
         if let Some(place) = self.places.get(&text) {
             return Some(*place);
         }
@@ -98,7 +107,10 @@ mod tests {
 
     fn written(commands: &[&str]) -> (Vec<Option<usize>>, Vec<Command>) {
         let mut all = Commands::default();
-        let places = commands.iter().map(|command| all.place(command)).collect();
+        let places = commands
+            .iter()
+            .map(|command| all.place(command, "session-1"))
+            .collect();
         (places, all.written())
     }
 
@@ -119,6 +131,27 @@ mod tests {
     }
 
     #[test]
+    fn a_session_is_not_named_again() {
+        let (_, commands) = written(&["claude --resume session-1 --id session-12"]);
+        assert_eq!(
+            commands,
+            [Command::Full(
+                "claude --resume \u{1} --id \u{1}2".to_owned()
+            )]
+        );
+        let mut all = Commands::default();
+        assert_eq!(all.place("claude --resume first-one", "first-one"), Some(0));
+        assert_eq!(
+            all.place("claude --resume another-one", "another-one"),
+            Some(0)
+        );
+        // A text cannot pretend to hold the name, and a short name is left as it is.
+        assert_eq!(all.place("claude \u{1}", "s1"), Some(1));
+        assert_eq!(all.place("claude s1", "s1"), Some(2));
+        assert_eq!(all.written()[1], Command::Full("claude \\x01".to_owned()));
+    }
+
+    #[test]
     fn what_overlaps_is_not_counted_twice() {
         let (_, commands) = written(&["aaaa", "aaaaa", "aaa"]);
         assert_eq!(commands[1], Command::Like(0, 4, "a".to_owned(), 0));
@@ -133,7 +166,7 @@ mod tests {
             let text: String = (0..LENGTH as u32)
                 .map(|at| char::from(b'a' + ((number * 31 + at * (number % 97 + 1)) % 26) as u8))
                 .collect();
-            all.place(&format!("{number}{text}"))
+            all.place(&format!("{number}{text}"), "")
         });
         assert_eq!(places.next(), Some(Some(0)));
         assert_eq!(places.last(), Some(None));

@@ -5,6 +5,7 @@ function readLanes(text) {
   const data = JSON.parse(text);
   const bars = data.bars;
   bars.count = bars.pid.length;
+  countFromStart(data);
   bars.marks = rangesOfMarks(data.marks, bars.count);
   const lanes = [];
   let first = 0;
@@ -42,6 +43,21 @@ function readLanes(text) {
     );
   }
   return { ...data, lanes, others, end: Math.max(1, data.end_ms), commandTexts: new Map() };
+}
+
+/** Makes moments that were counted from another one count from the run's start. */
+function countFromStart(data) {
+  const { bars, marks, sessions } = data;
+  let bar = 0;
+  sessions.bars.forEach((count, place) => {
+    for (const next = bar + count; bar < next; bar += 1) bars.first[bar] += sessions.opened[place] ?? 0;
+  });
+  for (const column of [bars.died, bars.gone, bars.due, bars.eof]) {
+    for (bar = 0; bar < bars.count; bar += 1) if (column[bar] !== null) column[bar] += bars.first[bar];
+  }
+  marks.bar.forEach((bar, mark) => {
+    marks.at[mark] += bars.first[bar];
+  });
 }
 
 /** Where the marks of each process begin; marks come in the order of their processes. */
@@ -98,19 +114,22 @@ function outlivedBy(data, lane, bar) {
   return Math.max(0, lastOf(data, bar) - from);
 }
 
-/** A command line, put together from the like one that it was written by. */
-function commandOf(data, bar) {
+/** A command line, put together from the like one that it was written by and the name of its session. */
+function commandOf(data, lane, bar) {
   const place = data.bars.command[bar];
-  if (place === null) return null;
+  return place === null ? null : writtenCommand(data, place).replaceAll("\u0001", () => lane.name);
+}
+
+function writtenCommand(data, place) {
   const written = data.commands[place];
   if (typeof written === "string") return written;
-  const known = data.commandTexts.get(place);
-  if (known !== undefined) return known;
-  const [like, start, middle, end] = written;
-  const letters = Array.from(data.commands[like]);
-  const text =
-    letters.slice(0, start).join("") + middle + letters.slice(letters.length - end).join("");
-  data.commandTexts.set(place, text);
+  let text = data.commandTexts.get(place);
+  if (text === undefined) {
+    const [like, start, middle, end] = written;
+    const letters = Array.from(data.commands[like]);
+    text = letters.slice(0, start).join("") + middle + letters.slice(letters.length - end).join("");
+    data.commandTexts.set(place, text);
+  }
   return text;
 }
 
@@ -136,7 +155,7 @@ function isMeant(data, lane, wanted) {
   }
   for (let bar = lane.first; bar < lane.first + lane.count; bar += 1) {
     if (String(data.bars.pid[bar]) === wanted || String(data.bars.host_pid[bar]) === wanted) return true;
-    if (commandOf(data, bar)?.toLowerCase().includes(wanted)) return true;
+    if (commandOf(data, lane, bar)?.toLowerCase().includes(wanted)) return true;
   }
   return false;
 }

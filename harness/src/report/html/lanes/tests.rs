@@ -73,12 +73,17 @@ fn sessions_and_processes_become_columns() {
     assert_eq!(written["bars"]["pid"], json!([11, 12, 13]));
     assert_eq!(written["bars"]["host_pid"], json!([40_011, 40_012, 40_013]));
     assert_eq!(written["bars"]["fate"], json!([0, 1, 0]));
+    // Of processes without a session the first sighting counts from the run's start.
+    assert_eq!(written["bars"]["first"], json!([200, 200, 1_200]));
+    assert_eq!(written["bars"]["due"], json!([3_800, 3_800, 3_800]));
+    assert_eq!(written["bars"]["eof"], json!([2_900, 2_900, 2_900]));
+    assert_eq!(written["bars"]["died"], json!([null, null, null]));
     assert_eq!(written["bars"]["role"], json!([0, 0, 4]));
     assert_eq!(written["bars"]["rss_kib"][0], 372 << 10);
     assert_eq!(written["bars"]["command"], json!([0, 0, 0]));
     assert_eq!(
         written["marks"],
-        json!({"bar": [1], "at": [6_000], "signal": [15], "sender": [5], "ours": [0], "ignored": [1]})
+        json!({"bar": [1], "at": [4_800], "signal": [15], "sender": [5], "ours": [0], "ignored": [1]})
     );
     assert_eq!(written["signals"], json!({"15": "SIGTERM"}));
     assert_eq!(written["ends"][1], "abandon");

@@ -338,7 +338,7 @@ class View {
   click(x, y) {
     const row = this.picture.rowAt(y);
     if (row < 0 || this.isOnMap(x)) return;
-    this.choose(row);
+    this.choose(row, false);
     this.enter(false);
   }
 
@@ -415,11 +415,11 @@ class View {
   }
 
   /** Makes a row the chosen one, visible and heard. */
-  choose(row) {
+  choose(row, reveal = true) {
     if (row < 0 || row >= this.picture.rows.length) return;
     this.state.chosen = row;
     this.heard.textContent = sentenceOf(this.data, this.picture.rows[row]);
-    this.reveal(row);
+    if (reveal) this.reveal(row);
     this.hideTooltip();
     this.ask();
   }

@@ -143,6 +143,6 @@ function factsOf(data, lane, bar) {
     signals: signalsOf(data, bar),
     "end of stdin": bars.eof[bar] === null ? "none seen" : `at ${span(bars.eof[bar])}`,
     RSS: bars.rss_kib[bar] > 0 ? size(bars.rss_kib[bar]) : "unknown",
-    command: commandOf(data, bar) ?? "left out of this page",
+    command: commandOf(data, lane, bar) ?? "left out of this page",
   };
 }
