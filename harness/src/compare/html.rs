@@ -145,7 +145,12 @@ fn both(a: &Report, b: &Report, unit: Unit, of: fn(&Point) -> Option<u64>) -> Ch
     let elapsed = a.elapsed_ms.max(b.elapsed_ms);
     frame(elapsed, unit, most.max().unwrap_or(0))
         .legend(legend())
-        .series(curve("A", "var(--accent)", LineStyleType::Dashed, a))
+        .series(curve(
+            "A (dashed)",
+            "var(--accent)",
+            LineStyleType::Dashed,
+            a,
+        ))
         .series(curve("B", "var(--over)", LineStyleType::Solid, b))
 }
 

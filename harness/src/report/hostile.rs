@@ -132,6 +132,8 @@ pub(crate) fn check_json(json: &str) -> Value {
 #[track_caller]
 pub(crate) fn check_junit(xml: &str) {
     check_plain(xml);
+    let of_xml = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    assert!(xml.chars().all(of_xml), "{xml}");
     assert!(!xml.contains("<script") && !xml.contains("<img") && !xml.contains("<![CDATA["));
     let document = Document::deserialize_from_str(xml).expect("it is JUnit");
     assert_eq!(document.test_suites.len(), 1);
