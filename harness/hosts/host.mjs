@@ -1,12 +1,13 @@
 // A worker made of the Agent SDK for TypeScript alone: reads requests as JSON lines on stdin, runs one `query()` for each session with
 // streaming input, and answers with JSON lines on stdout. Plain JavaScript, so that every node and bun runs it as it is.
 //
-// Usage: node host.mjs --sdk SDK.mjs --claude PROGRAM [--end complete|break|abort|exit]
+// Usage: node host.mjs --sdk SDK.mjs --claude PROGRAM [--end complete|break|break-in-turn|abort|exit]
 //
 // The session's consumer stands in the body of its `for await` while there is nothing to do, so that its end finds it where a real
 // consumer is when it has just read a result. `--end` says what an `end` request makes of the session:
 //   complete  the input ends, and the iterator is read until it completes
 //   break     the consumer breaks off with `break`
+//   break-in-turn  the same, but the consumer stands where it has read the first message of a turn, and has no result yet
 //   abort     the abort controller fires
 //   exit      the host exits once every session was told to end
 import { createInterface } from "node:readline";
@@ -76,6 +77,10 @@ class Session {
   async consume() {
     try {
       for await (const message of this.query) {
+        if (flags.end === "break-in-turn" && message.type === "system") {
+          while (!this.left) await this.changed;
+          break;
+        }
         if (message.type !== "result") continue;
         stored.push({ number: stored.length + 1, text: String(message.result ?? "") });
         this.owed -= 1;
@@ -99,6 +104,7 @@ class Session {
         this.inputEnded = true;
         break;
       case "break":
+      case "break-in-turn":
         this.left = true;
         break;
       case "abort":

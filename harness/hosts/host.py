@@ -1,13 +1,14 @@
 """A worker made of the Agent SDK for Python alone: reads requests as JSON lines on stdin, runs one `query()` for each session with
 streaming input, and answers with JSON lines on stdout.
 
-Usage: python3 host.py --claude PROGRAM [--end complete|break|aclose|abort|exit]
+Usage: python3 host.py --claude PROGRAM [--end KIND]
 
 The session's consumer stands in the body of its `async for` while there is nothing to do, so that its end finds it where a real
 consumer is when it has just read a result. `--end` says what an `end` request makes of the session:
   complete  the input ends, and the iterator is read until it completes
   break     the consumer breaks off with `break` and forgets the iterator, which Python then closes in its own time
   aclose    the consumer breaks off and closes the iterator with `aclose()`
+  break-in-turn, aclose-in-turn  the same, but the consumer stands where it has read the first message of a turn, and has no result yet
   abort     the session is a `ClaudeSDKClient`: `interrupt()`, then `disconnect()`
   exit      the host exits once every session was told to end
 """
@@ -17,11 +18,12 @@ import asyncio
 import json
 import sys
 
-from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, ResultMessage, query
+from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, ResultMessage, SystemMessage, query
 
 flags = argparse.ArgumentParser()
 flags.add_argument("--claude", required=True)
-flags.add_argument("--end", default="complete", choices=["complete", "break", "aclose", "abort", "exit"])
+ENDS = ["complete", "break", "break-in-turn", "aclose", "aclose-in-turn", "abort", "exit"]
+flags.add_argument("--end", default="complete", choices=ENDS)
 flags = flags.parse_args()
 
 stored = []
@@ -49,6 +51,7 @@ class Session:
         self.input_ended = self.left = self.aborted = False
         self.changed = asyncio.Event()
         self.arrived = asyncio.Event()
+        self.told_to_abort = asyncio.Event()
         run = self.run_client if flags.end == "abort" else self.run_query
         self.task = asyncio.create_task(self.noted(run))
 
@@ -73,6 +76,10 @@ class Session:
 
     async def take(self, message):
         """Keeps a result, and stands still while nothing is owed. Whether the consumer leaves."""
+        if flags.end.endswith("-in-turn") and isinstance(message, SystemMessage):
+            while not self.left:
+                await self.changed.wait()
+                self.changed.clear()
         if isinstance(message, ResultMessage):
             stored.append({"number": len(stored) + 1, "text": message.result or ""})
             self.owed -= 1
@@ -86,19 +93,24 @@ class Session:
         async for message in messages:
             if await self.take(message):
                 break
-        if flags.end == "aclose":
+        if flags.end.startswith("aclose"):
             await messages.aclose()
 
     async def run_client(self):
         client = ClaudeSDKClient(self.options)
         await client.connect()
         sender = asyncio.create_task(client.query(self.input()))
-        async for message in client.receive_messages():
-            if await self.take(message):
-                break
+        reader = asyncio.create_task(self.read(client))
+        await self.told_to_abort.wait()
         await client.interrupt()
         await client.disconnect()
         sender.cancel()
+        reader.cancel()
+
+    async def read(self, client):
+        async for message in client.receive_messages():
+            if await self.take(message):
+                break
 
     async def noted(self, run):
         try:
@@ -109,8 +121,10 @@ class Session:
 
     def end(self):
         self.input_ended = flags.end == "complete"
-        self.left = flags.end in ("break", "aclose")
-        self.aborted = flags.end == "abort"
+        self.left = flags.end.startswith(("break", "aclose"))
+        if flags.end == "abort":
+            self.aborted = True
+            self.told_to_abort.set()
         self.change()
 
     def abort(self):

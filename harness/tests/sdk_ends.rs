@@ -1,7 +1,7 @@
 //! What each Agent SDK sends its child when a session ends, and what is left: measured with the SDKs themselves, every run a test.
 //!
 //! An SDK that is not installed shows as an ignored test, with the command that installs it. With `LEAK_HARNESS_WRITE=1` the children are
-//! watched for the whole grace of `scenarios/sdk/ends.toml` and the table in `reports/sdk-ends/README.md` is written anew; without it
+//! watched for the whole grace of `scenarios/sdk/ends.toml`, turns are long, and the table in `reports/sdk-ends/README.md` is written anew; without it
 //! they are watched for two seconds.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,7 @@ use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 
 use fake_claude::control::{Role, Say};
+use fake_claude::quantity::Span;
 use leak_harness::driver::Schedule;
 use leak_harness::process::ProcessIdentity;
 use leak_harness::recording::Recording;
@@ -23,14 +24,113 @@ use leak_harness::worker::{Cache, WorkerSpec};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// The SDKs that differ in how they end their child, with what the host of each can do at a session's end.
-const SDKS: [(&str, &[&str]); 4] = [
-    ("sdk-ts@0.1.76", &ENDS_TS),
-    ("sdk-ts@0.2.76", &ENDS_TS),
-    ("sdk-ts@0.3.330", &ENDS_TS),
-    ("sdk-py@0.2.187", &ENDS_PY),
+const SDKS: [(&str, &[Way]); 4] = [
+    ("sdk-ts@0.1.76", &WAYS_TS),
+    ("sdk-ts@0.2.76", &WAYS_TS),
+    ("sdk-ts@0.3.330", &WAYS_TS),
+    ("sdk-py@0.2.187", &WAYS_PY),
 ];
-const ENDS_TS: [&str; 4] = ["complete", "break", "abort", "exit"];
-const ENDS_PY: [&str; 5] = ["complete", "break", "aclose", "abort", "exit"];
+const WAYS_TS: [Way; 10] = [
+    Way::at_rest("complete", "complete"),
+    Way::at_rest("break", "break"),
+    Way::at_rest("abort", "abort"),
+    Way::at_rest("exit", "exit"),
+    Way::at_rest("killed", "complete"),
+    Way::in_mid_turn("complete", "complete"),
+    Way::in_mid_turn("break", "break-in-turn"),
+    Way::in_mid_turn("abort", "abort"),
+    Way::in_mid_turn("exit", "exit"),
+    Way::in_mid_turn("killed", "complete"),
+];
+const WAYS_PY: [Way; 12] = [
+    Way::at_rest("complete", "complete"),
+    Way::at_rest("break", "break"),
+    Way::at_rest("aclose", "aclose"),
+    Way::at_rest("abort", "abort"),
+    Way::at_rest("exit", "exit"),
+    Way::at_rest("killed", "complete"),
+    Way::in_mid_turn("complete", "complete"),
+    Way::in_mid_turn("break", "break-in-turn"),
+    Way::in_mid_turn("aclose", "aclose-in-turn"),
+    Way::in_mid_turn("abort", "abort"),
+    Way::in_mid_turn("exit", "exit"),
+    Way::in_mid_turn("killed", "complete"),
+];
+
+/// One way in which a session can end.
+#[derive(Clone, Copy)]
+struct Way {
+    /// As the table calls it.
+    name: &'static str,
+    /// What the host is told to do, as its `--end` takes it.
+    end: &'static str,
+    /// Whether the end comes while a turn is under way.
+    in_mid_turn: bool,
+}
+
+impl Way {
+    const fn at_rest(name: &'static str, end: &'static str) -> Self {
+        Self {
+            name,
+            end,
+            in_mid_turn: false,
+        }
+    }
+
+    const fn in_mid_turn(name: &'static str, end: &'static str) -> Self {
+        Self {
+            name,
+            end,
+            in_mid_turn: true,
+        }
+    }
+
+    /// Whether the host is killed by SIGKILL and the session does not end at all.
+    fn is_kill(self) -> bool {
+        self.name == "killed"
+    }
+
+    /// Whether one thing ends all sessions.
+    fn ends_the_host(self) -> bool {
+        self.is_kill() || self.name == "exit"
+    }
+
+    /// Changes of the scenario.
+    fn changes(self, quick: bool) -> Vec<&'static str> {
+        let mut changes = Vec::new();
+        if self.in_mid_turn {
+            // Longer than the longest escalation, and shorter than the watch: who finishes its turn first can be told from who never goes.
+            changes.push(if quick {
+                "claude.turn=\"3s\""
+            } else {
+                "claude.turn=\"13s\""
+            });
+        }
+        if quick {
+            changes.push("expect.grace=\"2s\"");
+        }
+        if self.ends_the_host() {
+            // Without a worker a run goes on for so long only.
+            changes.push(if quick {
+                "expect.residue_grace=\"3s\""
+            } else {
+                "expect.residue_grace=\"16s\""
+            });
+        }
+        changes.extend(match (self.is_kill(), self.in_mid_turn) {
+            (true, true) => Some(
+                "faults=[{ on = \"answering\", session = 1, after = \"1s\", what = \"sigkill\" }]",
+            ),
+            (true, false) => Some(
+                "faults=[{ on = \"answered\", session = 1, after = \"1s\", what = \"sigkill\" }]",
+            ),
+            (false, true) => Some("load.end_at=\"answering\""),
+            (false, false) => None,
+        });
+        changes
+    }
+}
+
 /// The children of the scenario: the base, then the entries of its mix.
 const CHILDREN: [&str; 3] = ["polite", "ignores EOF", "ignores EOF and SIGTERM"];
 /// Asks for the table to be written.
@@ -38,7 +138,7 @@ const WRITE: &str = "LEAK_HARNESS_WRITE";
 
 /// What became of each child, by its place in [`CHILDREN`].
 type Row = BTreeMap<usize, String>;
-/// The rows by SDK and end.
+/// The rows by SDK and way.
 type Rows = Arc<Mutex<BTreeMap<(usize, usize), Row>>>;
 
 fn main() -> ExitCode {
@@ -47,16 +147,16 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(2);
     let rows = Rows::default();
     let mut trials = Vec::new();
-    for (sdk, (worker, ends)) in SDKS.into_iter().enumerate() {
+    for (sdk, (worker, ways)) in SDKS.into_iter().enumerate() {
         let missing = missing(worker);
-        for (end, name) in ends.iter().copied().enumerate() {
+        for (place, way) in ways.iter().copied().enumerate() {
             let rows = Arc::clone(&rows);
-            let worker_text = format!("{worker}:end={name}");
-            let trial = Trial::test(worker_text.clone(), move || {
-                let row = measure(&worker_text, name)?;
+            let when = if way.in_mid_turn { " in mid-turn" } else { "" };
+            let trial = Trial::test(format!("{worker} {}{when}", way.name), move || {
+                let row = measure(&format!("{worker}:end={}", way.end), way)?;
                 rows.lock()
                     .expect("nobody panics with it")
-                    .insert((sdk, end), row);
+                    .insert((sdk, place), row);
                 Ok(())
             });
             trials.push(match &missing {
@@ -91,15 +191,15 @@ fn missing(worker: &str) -> Option<String> {
 }
 
 /// Runs the scenario once and reads what the children saw.
-fn measure(worker: &str, end: &str) -> Result<Row, Failed> {
+fn measure(worker: &str, way: Way) -> Result<Row, Failed> {
     let out = tempfile::tempdir()?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_leak-harness"));
     command
         .args(["--quiet", "run", "--worker", worker, "--out"])
         .arg(out.path())
         .arg(project().join("scenarios/sdk/ends.toml"));
-    if env::var_os(WRITE).is_none() {
-        command.args(["--set", "expect.grace=\"2s\""]);
+    for change in way.changes(env::var_os(WRITE).is_none()) {
+        command.args(["--set", change]);
     }
     let output = command.output()?;
     // 0, 1 or 3: there is a recording, whatever the verdict.
@@ -110,23 +210,25 @@ fn measure(worker: &str, end: &str) -> Result<Row, Failed> {
     let events: Vec<Event> = recording.events()?.collect();
     let scenario = Scenario::parse("ends.toml", &recording.scenario)?;
     let schedule = Schedule::new(&scenario.load, &scenario.mix, scenario.seed, 1.0);
-    let row = row(&events, &schedule, end == "exit")?;
+    let watch = scenario.expect.grace_after(scenario.load.end);
+    let row = row(&events, &schedule, way, watch)?;
     if row.len() != CHILDREN.len() {
         let log = fs::read_to_string(out.path().join("worker.log")).unwrap_or_default();
         return Err(format!("only these children were seen: {row:?}; the host said: {log}").into());
     }
-    // A child that does as it is told must be gone, however the session ended: that is what all SDKs promise.
-    if end == "complete" && !row[&0].contains("gone") {
+    // A child that does as it is told must be gone when its host is, or has let it complete: that is what all SDKs promise.
+    if !way.in_mid_turn && matches!(way.name, "complete" | "killed") && !row[&0].contains("gone") {
         return Err(format!("a polite child is left: {row:?}").into());
     }
     Ok(row)
 }
 
-/// What each child saw after its session's end, up to the end of the grace.
-fn row(events: &[Event], schedule: &Schedule, exits: bool) -> Result<Row, Failed> {
+/// What each child saw from its session's end on, for as long as it was watched.
+fn row(events: &[Event], schedule: &Schedule, way: Way, watch: Span) -> Result<Row, Failed> {
     let mut serves: BTreeMap<String, ProcessIdentity> = BTreeMap::new();
     let mut primaries = BTreeSet::new();
     let mut ended: BTreeMap<String, RunTime> = BTreeMap::new();
+    let mut struck = None;
     for event in events {
         match &event.event {
             EventKind::Said { process, say } => match say {
@@ -148,22 +250,49 @@ fn row(events: &[Event], schedule: &Schedule, exits: bool) -> Result<Row, Failed
             EventKind::SessionEnded { session, .. } => {
                 ended.insert(session.clone(), event.at);
             }
+            EventKind::FaultCame { failed: None, .. } => struck = Some(event.at),
             _ => {}
         }
     }
-    let last = *ended.values().max().ok_or("no session ended")?;
+    let at_once = if way.is_kill() {
+        Some(struck.ok_or("the host was not killed")?)
+    } else {
+        // The host exits when the last of its sessions is told to end.
+        ended
+            .values()
+            .max()
+            .copied()
+            .filter(|_| way.ends_the_host())
+    };
+    // What the run does itself at its end is no SDK's doing.
     let until = events
         .iter()
-        .find(|event| matches!(event.event, EventKind::GracePassed))
-        .ok_or("the grace was not waited for")?;
+        .find(|event| match event.event {
+            EventKind::WorkerStopAsked => !way.ends_the_host(),
+            EventKind::ResiduePassed | EventKind::RunEnded => true,
+            _ => false,
+        })
+        .ok_or("the run was cut off")?;
     let mut row = Row::new();
     for (session, process) in &serves {
         let child = schedule.mix_of(session).map_or(0, |mix| mix + 1);
-        // The host exits when the last of its sessions is told to end.
-        let from = if exits { last } else { ended[session] };
-        row.insert(child, fate(events, *process, from, until.seq));
+        let from = at_once
+            .or_else(|| ended.get(session).copied())
+            .ok_or("a session did not end")?;
+        if until.at < from + watch && lives_at(events, *process, until.at) {
+            return Err(format!("a child was watched until {:?} only", until.at).into());
+        }
+        row.insert(child, fate(events, *process, from, from + watch));
     }
     Ok(row)
+}
+
+/// Whether nobody saw a process end by then.
+fn lives_at(events: &[Event], process: ProcessIdentity, at: RunTime) -> bool {
+    !events.iter().any(|event| {
+        event.at <= at
+            && matches!(&event.event, EventKind::ProcessExited { process: of, .. } | EventKind::ProcessGone { process: of } if *of == process)
+    })
 }
 
 /// The session whose work a marker is.
@@ -175,11 +304,11 @@ fn session_of(marker: &str, schedule: &Schedule) -> Option<String> {
 }
 
 /// What a child saw and what became of it, in words; times in milliseconds after `from`.
-fn fate(events: &[Event], process: ProcessIdentity, from: RunTime, until: u64) -> String {
+fn fate(events: &[Event], process: ProcessIdentity, from: RunTime, until: RunTime) -> String {
     let mut steps: Vec<(i64, String)> = Vec::new();
     let mut said_goodbye = false;
     let mut gone = None;
-    for event in events.iter().take_while(|event| event.seq < until) {
+    for event in events.iter().filter(|event| event.at <= until) {
         let after = milliseconds(from, event.at);
         match &event.event {
             EventKind::Said { process: of, say } if *of == process => match say {
@@ -235,16 +364,21 @@ fn signal_name(signal: i32) -> String {
 /// The kept table.
 fn table(rows: &BTreeMap<(usize, usize), Row>) -> String {
     let mut text = include_str!("data/sdk-ends.md").to_owned();
-    for (sdk, (worker, ends)) in SDKS.into_iter().enumerate() {
+    for (sdk, (worker, ways)) in SDKS.into_iter().enumerate() {
         let _ = write!(text, "\n## {worker}\n\n| the session's end |");
         for child in CHILDREN {
             let _ = write!(text, " {child} |");
         }
         text.push_str("\n|---|---|---|---|\n");
-        for (end, name) in ends.iter().enumerate() {
-            let _ = write!(text, "| {name} |");
+        for (place, way) in ways.iter().enumerate() {
+            let when = if way.in_mid_turn {
+                "**in mid-turn:** "
+            } else {
+                ""
+            };
+            let _ = write!(text, "| {when}{} |", way.name);
             for child in 0..CHILDREN.len() {
-                let fate = rows.get(&(sdk, end)).and_then(|row| row.get(&child));
+                let fate = rows.get(&(sdk, place)).and_then(|row| row.get(&child));
                 let _ = write!(text, " {} |", fate.map_or("not measured", String::as_str));
             }
             text.push('\n');

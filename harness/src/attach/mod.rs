@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! Looker (reads the system) ─► Look ─► Watch (a pure fold) ─► AttachReport ─► markdown | JSON
-//!                                        └─► live
+//!                                        └─► live, screen
 //! ```
 
 pub mod error;
@@ -18,6 +18,7 @@ pub mod markdown;
 pub mod marks;
 pub mod mask;
 pub mod report;
+pub mod screen;
 pub mod signature;
 pub mod watch;
 mod words;

@@ -54,7 +54,7 @@ async fn try_run(job: &Job, stops: &mut watch::Receiver<u32>) -> io::Result<Outc
 
 fn command(job: &Job, scenario: &Path, said: &File) -> io::Result<Command> {
     let mut command = std::process::Command::new(own_program()?);
-    command.args(["--quiet", "run"]).arg(scenario);
+    command.args(["--quiet", "run", "--no-page"]).arg(scenario);
     command.arg("--out").arg(&job.out);
     for change in &job.changes {
         command.args(["--set", change]);

@@ -64,6 +64,8 @@ pub enum Command {
     Judge(JudgeArguments),
     /// Renders the report of a recording again
     Report(ReportArguments),
+    /// Puts two runs side by side, and says whether the second is worse
+    Compare(CompareArguments),
     /// Fetches a real worker, its runtime or an Agent SDK from npm into the cache
     Install(InstallArguments),
     /// Lists the scenarios of a folder, and the workers in the cache
@@ -77,8 +79,12 @@ pub enum Command {
         /// The rule, such as `retained`; without it, all are listed
         rule: Option<String>,
     },
-    /// Prints the JSON schema of scenario files, for editors
-    Schema,
+    /// Prints a JSON schema: of scenario files, for editors, or of report.json, for programs that read it
+    Schema {
+        /// Of what
+        #[arg(default_value = "scenario")]
+        of: SchemaOf,
+    },
     /// Says what this machine allows, and what a run here can and cannot show
     Doctor,
     /// Prints completions for a shell
@@ -86,6 +92,15 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// What a schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// Scenario files
+    Scenario,
+    /// `report.json`
+    Report,
 }
 
 /// Which format goes to stdout.
@@ -100,6 +115,8 @@ pub enum Format {
     Junit,
     /// Markdown, for a pull request
     Markdown,
+    /// One HTML page with charts and the course of every session, which needs no network
+    Html,
 }
 
 /// The place of a run.
@@ -187,6 +204,9 @@ pub struct RunArguments {
     /// Runs until the first run that is not as expected
     #[arg(long)]
     pub until_fail: bool,
+    /// Does without report.html: for programs that make many runs and read report.json
+    #[arg(long, hide = true)]
+    pub no_page: bool,
 }
 
 const SOAK: &str = "\
@@ -538,6 +558,52 @@ pub struct ReportArguments {
     /// What goes to stdout
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+const COMPARE: &str = "\
+B has regressed when it has a finding that A does not have, or more of one than the size of its load explains; when a figure of the
+worker grows surely faster; when it crosses a threshold that A keeps; or when A passes and B fails. Times and memory alone are shown and
+are no regression, unless a threshold of the scenario says so.
+
+Exit codes:
+  0  no regression
+  1  B has regressed
+  2  usage: A or B is neither a recording nor a report
+  3  not decided: a run is inconclusive or was cut off, and nothing is surely worse";
+
+/// Which format of a comparison goes to stdout.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    /// A summary for people
+    #[default]
+    Human,
+    /// JSON
+    Json,
+    /// Markdown, for a pull request
+    Markdown,
+    /// One HTML page with both curves, which needs no network
+    Html,
+}
+
+/// `compare`
+#[derive(Debug, Args)]
+#[command(after_help = COMPARE)]
+pub struct CompareArguments {
+    /// What there was: the folder of a run, its recording, or a report.json
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+    /// What there is now: likewise
+    #[arg(value_name = "B")]
+    pub b: PathBuf,
+    /// By how many percent more of the same finding is no regression
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000))]
+    pub tolerance: u32,
+    /// Where compare.json, compare.md and compare.html go; without it nothing is written
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// What goes to stdout
+    #[arg(long, value_enum, default_value_t)]
+    pub format: CompareFormat,
 }
 
 /// `install`

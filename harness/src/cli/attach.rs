@@ -1,18 +1,16 @@
 //! `attach`: watches a live daemon, and writes a block ready to paste into an issue.
 
 use std::fs;
-use std::io::{IsTerminal, stderr};
-
-use comfy_table::Table;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::AttachArguments;
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::output;
 use super::run::again;
+use super::screen::Screen;
 use crate::attach::error::AttachError;
 use crate::attach::report::{AttachReport, End};
+use crate::attach::screen::{self, Courses};
 use crate::attach::watch::Watch;
 use crate::attach::{self, Asked, live, markdown};
 use crate::clock::Clock;
@@ -95,11 +93,12 @@ fn command() -> String {
 /// The live view on stderr.
 struct View {
     drawing: Drawing,
+    courses: Courses,
     of_ms: u64,
 }
 
 enum Drawing {
-    Screen(ProgressBar),
+    Screen(Screen),
     /// When the next line is due.
     Lines {
         clock: Clock,
@@ -112,31 +111,27 @@ impl View {
     fn new(asked: &Asked, quiet: bool) -> Self {
         let drawing = if quiet {
             Drawing::Nothing
-        } else if stderr().is_terminal() {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{msg}");
-            bar.set_style(style.expect("the template is a constant"));
-            Drawing::Screen(bar)
+        } else if let Some(terminal) = Screen::open(screen::ROWS) {
+            Drawing::Screen(terminal)
         } else {
-            Drawing::Lines {
-                clock: Clock::start(),
-                due: RunTime::START,
-            }
+            Drawing::lines()
         };
         Self {
             drawing,
+            courses: Courses::default(),
             of_ms: asked.time.as_millis(),
         }
     }
 
     fn show(&mut self, watch: &Watch, name: &str) {
         match &mut self.drawing {
-            Drawing::Screen(bar) => {
-                // Asked each time, since a window changes its size.
-                let width = Table::new()
-                    .width()
-                    .map_or(80, |width| usize::from(width).saturating_sub(1));
-                bar.set_message(live::lines(watch, name, self.of_ms, width).join("\n"));
+            Drawing::Screen(terminal) => {
+                self.courses.see(watch);
+                let drawn = terminal
+                    .draw(|frame| screen::draw(frame, watch, &self.courses, name, self.of_ms));
+                if drawn.is_err() {
+                    self.drawing = Drawing::lines();
+                }
             }
             Drawing::Lines { clock, due } => {
                 if clock.now() >= *due {
@@ -149,10 +144,11 @@ impl View {
     }
 }
 
-impl Drop for View {
-    fn drop(&mut self) {
-        if let Drawing::Screen(bar) = &self.drawing {
-            bar.finish_and_clear();
+impl Drawing {
+    fn lines() -> Self {
+        Self::Lines {
+            clock: Clock::start(),
+            due: RunTime::START,
         }
     }
 }

@@ -26,14 +26,14 @@ pub fn judge(arguments: &JudgeArguments) -> Result<ExitCode, Failure> {
         .map(baseline)
         .transpose()?
         .unwrap_or_default();
-    let report = run::judge(&arguments.recording, &arguments.set, known)?;
-    show(&report, arguments.format)?;
+    let (report, lanes) = run::judge_with_lanes(&arguments.recording, &arguments.set, known)?;
+    show(&report, &lanes, arguments.format)?;
     Ok(code_of(&report))
 }
 
 /// Renders the report of a recording. Rendering is no test: the exit code is 0 whatever the verdict.
 pub fn report(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
-    let report = run::judge(&arguments.recording, &[], Baseline::default())?;
+    let (report, lanes) = run::judge_with_lanes(&arguments.recording, &[], Baseline::default())?;
     if report.checkpoint {
         output::note(format_args!(
             "{}: still being recorded; this is what was seen until now",
@@ -45,5 +45,5 @@ pub fn report(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
             plain(&arguments.recording.to_string_lossy())
         ));
     }
-    show(&report, arguments.format)
+    show(&report, &lanes, arguments.format)
 }

@@ -3,6 +3,7 @@
 mod args;
 mod attach;
 mod bisect;
+mod compare;
 mod doctor;
 mod exit_code;
 mod explain;
@@ -19,16 +20,18 @@ mod plan;
 mod progress;
 mod repro;
 mod run;
+mod screen;
 mod soak;
 
 use std::process;
 
 use clap::{CommandFactory, Parser};
 
-use self::args::{Arguments, Command};
+use self::args::{Arguments, Command, SchemaOf};
 use self::exit_code::ExitCode;
 use self::failure::Failure;
-use crate::scenario::schema::schema;
+use crate::report::schema as report_schema;
+use crate::scenario::schema as scenario_schema;
 
 /// The program `leak-harness`.
 pub fn main() -> process::ExitCode {
@@ -59,11 +62,18 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Attach(arguments) => attach::attach(&arguments, quiet),
         Command::Judge(arguments) => judge::judge(&arguments),
         Command::Report(arguments) => judge::report(&arguments),
+        Command::Compare(arguments) => compare::compare(&arguments, quiet),
         Command::Install(arguments) => install::install_all(&arguments, quiet),
         Command::List { folder } => list::list(&folder),
         Command::Explain { rule } => explain::explain(rule.as_deref()),
         Command::Doctor => doctor::doctor(),
-        Command::Schema => output::result(&format!("{:#}\n", schema())),
+        Command::Schema { of } => {
+            let schema = match of {
+                SchemaOf::Scenario => scenario_schema::schema(),
+                SchemaOf::Report => report_schema::schema(),
+            };
+            output::result(&format!("{schema:#}\n"))
+        }
         Command::Completions { shell } => {
             // Into memory first: the generator panics where it cannot write, and a reader who has gone is no error.
             let mut script = Vec::new();

@@ -99,6 +99,9 @@ impl Plan {
             worker: worker.name.clone(),
             worker_version: worker.version.clone().unwrap_or_default(),
             cleanup: worker.cleanup.iter().cloned().collect(),
+            runtime: worker.runtime(),
+            install: spec.to_install(&worker),
+            settings: worker.settings(),
             started: clock::wall_time().to_string(),
             kernel: platform::portable::system_name(),
             cores: std::thread::available_parallelism()

@@ -52,8 +52,8 @@ pub fn repro(arguments: &ReproArguments, quiet: bool) -> Result<ExitCode, Failur
     let plans = [plan("before", &before)?, plan("after", &after)?];
     let mut finished = Vec::new();
     for plan in plans {
-        let one = run::carry_out(plan, quiet)?;
-        run::show(&one.report, arguments.options.format)?;
+        let one = run::carry_out(plan, true, quiet)?;
+        run::show(&one.report, &one.lanes, arguments.options.format)?;
         let interrupted = one.interrupted;
         finished.push(one);
         if interrupted {

@@ -10,9 +10,10 @@ use super::failure::Failure;
 use super::output;
 use super::plan::{self, Plan, ScenarioText};
 use super::progress::ProgressLine;
+use crate::judge::lanes::Lanes;
 use crate::report::escape::plain;
 use crate::report::terminal::Style;
-use crate::report::{Report, json, junit, markdown, terminal};
+use crate::report::{Report, html, json, junit, markdown, terminal};
 use crate::run::{self, RunError, Shown, Stopped};
 
 /// Runs every scenario, as often as asked.
@@ -34,6 +35,7 @@ pub fn run(arguments: &RunArguments, quiet: bool) -> Result<ExitCode, Failure> {
         arguments.repeat.unwrap_or(1)
     };
     let many = rounds > 1 || texts.len() > 1;
+    let page = !arguments.no_page || arguments.options.format == Format::Html;
     let mut gravest = ExitCode::Expected;
     for round in 1..=rounds {
         for (text, name) in texts.iter().zip(&names) {
@@ -44,8 +46,8 @@ pub fn run(arguments: &RunArguments, quiet: bool) -> Result<ExitCode, Failure> {
                 None => plan::default_out(name),
             };
             let plan = Plan::new(text, &arguments.options, out, again())?;
-            let finished = carry_out(plan, quiet)?;
-            show(&finished.report, arguments.options.format)?;
+            let finished = carry_out(plan, page, quiet)?;
+            show(&finished.report, &finished.lanes, arguments.options.format)?;
             gravest = gravest.max(finished.code());
             if finished.interrupted
                 || (arguments.until_fail && finished.code() != ExitCode::Expected)
@@ -61,6 +63,8 @@ pub fn run(arguments: &RunArguments, quiet: bool) -> Result<ExitCode, Failure> {
 pub struct Finished {
     /// Its report.
     pub report: Report,
+    /// The course of its sessions; empty where no page was asked for.
+    pub lanes: Lanes,
     /// Whether the user stopped it early.
     pub interrupted: bool,
 }
@@ -86,14 +90,15 @@ pub fn code_of(report: &Report) -> ExitCode {
     }
 }
 
-/// Carries a plan out: runs, judges, writes the reports.
-pub fn carry_out(plan: Plan, quiet: bool) -> Result<Finished, Failure> {
-    carry_out_watched(plan, quiet, &mut |_| {})
+/// Carries a plan out: runs, judges, writes the reports. Without `page` there is no report.html, and judging keeps less in memory.
+pub fn carry_out(plan: Plan, page: bool, quiet: bool) -> Result<Finished, Failure> {
+    carry_out_watched(plan, page, quiet, &mut |_| {})
 }
 
 /// The same, and `watch` sees whatever is shown meanwhile.
 pub fn carry_out_watched(
     mut plan: Plan,
+    page: bool,
     quiet: bool,
     watch: &mut dyn FnMut(&Shown),
 ) -> Result<Finished, Failure> {
@@ -121,8 +126,12 @@ pub fn carry_out_watched(
         Err(RunError::InterruptedAtOnce) => return Err(Failure::interrupted()),
         Err(RunError::Failed(message)) => return Err(Failure::internal(message)),
     };
-    let report = run::judge(&out, &[], plan.known).map_err(Failure::from)?;
-    write_reports(&report, &out)?;
+    let (report, lanes) = if page {
+        run::judge_with_lanes(&out, &[], plan.known)?
+    } else {
+        (run::judge(&out, &[], plan.known)?, Lanes::default())
+    };
+    write_reports(&report, page.then_some(&lanes), &out)?;
     if !quiet {
         output::note(format_args!(
             "results: {}",
@@ -131,6 +140,7 @@ pub fn carry_out_watched(
     }
     Ok(Finished {
         report,
+        lanes,
         interrupted,
     })
 }
@@ -142,14 +152,18 @@ fn relative(path: &Path) -> &Path {
         .unwrap_or(path)
 }
 
-/// Writes every format of a report into a folder.
-pub fn write_reports(report: &Report, folder: &Path) -> Result<(), Failure> {
-    for (name, format) in [
+/// Writes every format of a report into a folder; the page only where there are lanes for it.
+pub fn write_reports(report: &Report, lanes: Option<&Lanes>, folder: &Path) -> Result<(), Failure> {
+    let mut formats = vec![
         ("report.json", Format::Json),
         ("report.md", Format::Markdown),
         ("junit.xml", Format::Junit),
-    ] {
-        write_whole(&folder.join(name), &render(report, format)?)?;
+    ];
+    formats.extend(lanes.map(|_| ("report.html", Format::Html)));
+    let none = Lanes::default();
+    for (name, format) in formats {
+        let content = render(report, lanes.unwrap_or(&none), format)?;
+        write_whole(&folder.join(name), &content)?;
     }
     Ok(())
 }
@@ -160,7 +174,10 @@ pub fn write_checkpoint(report: &Report, folder: &Path) -> Result<(), Failure> {
         ("report.json", Format::Json),
         ("report.md", Format::Markdown),
     ] {
-        write_whole(&folder.join(name), &render(report, format)?)?;
+        write_whole(
+            &folder.join(name),
+            &render(report, &Lanes::default(), format)?,
+        )?;
     }
     Ok(())
 }
@@ -176,16 +193,17 @@ fn write_whole(path: &Path, content: &str) -> Result<(), Failure> {
 }
 
 /// Writes a report to stdout.
-pub fn show(report: &Report, format: Format) -> Result<ExitCode, Failure> {
-    output::result(&render(report, format)?)
+pub fn show(report: &Report, lanes: &Lanes, format: Format) -> Result<ExitCode, Failure> {
+    output::result(&render(report, lanes, format)?)
 }
 
-fn render(report: &Report, format: Format) -> Result<String, Failure> {
+fn render(report: &Report, lanes: &Lanes, format: Format) -> Result<String, Failure> {
     Ok(match format {
         Format::Human => terminal::render(report, style()),
         Format::Json => json::render(report).map_err(Failure::internal)?,
         Format::Junit => junit::render(report).map_err(Failure::internal)?,
         Format::Markdown => markdown::render(report),
+        Format::Html => html::render(report, lanes).map_err(Failure::internal)?,
     })
 }
 

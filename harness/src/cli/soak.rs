@@ -44,7 +44,7 @@ pub fn soak(arguments: &SoakArguments, quiet: bool) -> Result<ExitCode, Failure>
         figures.tell();
     }
     let mut failed = None;
-    let finished = carry_out_watched(plan, quiet, &mut |shown| {
+    let finished = carry_out_watched(plan, true, quiet, &mut |shown| {
         if let Some(figures) = &mut figures {
             failed = failed.take().or(figures.take_in(shown).err());
         }
@@ -57,7 +57,7 @@ pub fn soak(arguments: &SoakArguments, quiet: bool) -> Result<ExitCode, Failure>
         // The run itself is whole, and judged.
         output::error(&failure);
     }
-    show(&finished.report, arguments.options.format)?;
+    show(&finished.report, &finished.lanes, arguments.options.format)?;
     Ok(finished.code())
 }
 

@@ -27,7 +27,7 @@ use tokio::time::sleep;
 
 pub use drain::{Drain, drained};
 pub use reached::{Moment, Reached};
-pub use read_back::{ReadBack, read_back};
+pub use read_back::read_back;
 pub use schedule::{Schedule, SessionPlan, Step};
 
 use crate::emitter::Emitter;

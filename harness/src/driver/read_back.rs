@@ -1,6 +1,6 @@
 //! Reading stored and kept work back from the worker, by the markers in it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,61 +21,70 @@ const PAGE: Duration = Duration::from_secs(20);
 /// Pages of one listing that are read at the most, so that a worker that never says the last one cannot hold a run for ever.
 const PAGES: u32 = 10_000;
 
-/// What was read back.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReadBack {
-    /// The markers in stored records, with the number of records each was in.
-    pub stored: BTreeMap<String, u32>,
-    /// The markers in what the worker still keeps in its queue.
-    pub kept: BTreeMap<String, u32>,
-    /// Whether all of what is stored could be read.
-    pub complete: bool,
-}
+/// How many records of a listing are remembered by their ids, those that were met last: a listing that moves on while its pages are read
+/// shows some of a page again on the next one.
+const REMEMBERED: usize = 4_096;
+/// How many rows of a database are read before what they hold is told.
+const ROWS: usize = 256;
 
 /// How long a database may be locked by its owner.
 const LOCKED: Duration = Duration::from_secs(5);
 
-/// Reads stored and kept work back and emits `WorkStored` and `WorkKept` for each item of this run, then `StoreRead`. `prefix` is what
-/// the markers of this run begin with, `folders` the placeholders of the run's folders. A record counts for the items of its listing's kinds alone: what else stands in it is quoted.
+/// Reads stored and kept work back and emits `WorkStored` and `WorkKept` for each item of this run, page by page, then `StoreRead`.
+/// `prefix` is what the markers of this run begin with, `folders` the placeholders of the run's folders. A record counts for the items of
+/// its listing's kinds alone: what else stands in it is quoted. Gives back whether all of what is stored could be read.
 pub async fn read_back(
     adapter: &Adapter,
     client: &mut Client,
     folders: &Variables,
     prefix: &str,
     emitter: &Emitter,
-) -> ReadBack {
-    let emitter = emitter.of(Source::Driver);
-    let mut read = ReadBack {
-        complete: true,
-        ..ReadBack::default()
-    };
+) -> bool {
+    let emitter = &emitter.of(Source::Driver);
+    let mut complete = true;
     for listing in &adapter.stored {
-        read.complete &= read_listing(listing, client, folders, prefix, &mut read.stored).await;
+        let tell = Tell {
+            emitter,
+            kept: false,
+        };
+        complete &= read_listing(listing, client, folders, prefix, tell).await;
     }
     for listing in &adapter.kept {
         // What is kept only softens a loss: a list that cannot be read leaves the loss as it is.
-        read_listing(listing, client, folders, prefix, &mut read.kept).await;
-    }
-    for (item, times) in &read.stored {
-        emitter
-            .emit(EventKind::WorkStored {
-                item: item.clone(),
-                times: *times,
-            })
-            .await;
-    }
-    for item in read.kept.keys() {
-        emitter
-            .emit(EventKind::WorkKept { item: item.clone() })
-            .await;
+        let tell = Tell {
+            emitter,
+            kept: true,
+        };
+        read_listing(listing, client, folders, prefix, tell).await;
     }
     emitter
         .emit(EventKind::StoreRead {
             kinds: adapter.stored_kinds(),
-            complete: read.complete,
+            complete,
         })
         .await;
-    read
+    complete
+}
+
+/// Tells what was found, so that nobody has to hold all of it.
+#[derive(Clone, Copy)]
+struct Tell<'a> {
+    emitter: &'a Emitter,
+    /// Whether it is work that is kept in the worker's queue, or such as is stored.
+    kept: bool,
+}
+
+impl Tell<'_> {
+    async fn found(self, items: BTreeMap<String, u32>) {
+        for (item, times) in items {
+            let event = if self.kept {
+                EventKind::WorkKept { item }
+            } else {
+                EventKind::WorkStored { item, times }
+            };
+            self.emitter.emit(event).await;
+        }
+    }
 }
 
 /// Reads all of a listing; whether that worked.
@@ -84,34 +93,35 @@ async fn read_listing(
     client: &mut Client,
     folders: &Variables,
     prefix: &str,
-    found: &mut BTreeMap<String, u32>,
+    tell: Tell<'_>,
 ) -> bool {
     let mut records = Records {
         listing,
         prefix,
         seen: HashSet::new(),
-        found,
+        order: VecDeque::new(),
     };
     match (&listing.items, &listing.database, &listing.query) {
-        (Some(items), ..) => read_pages(items, client, &mut records).await,
+        (Some(items), ..) => read_pages(items, client, &mut records, tell).await,
         (_, Some(database), Some(query)) => {
             let Ok(file) = database.render(folders) else {
                 return false;
             };
-            match rows(Path::new(&file), query) {
-                Ok(rows) => {
-                    records.take(&rows);
-                    true
-                }
-                Err(_) => false,
-            }
+            read_rows(Path::new(&file), query, &mut records, tell)
+                .await
+                .is_ok()
         }
         _ => false,
     }
 }
 
 /// Reads all pages of a listing that the worker gives; whether that worked.
-async fn read_pages(items: &Pointer, client: &mut Client, records: &mut Records<'_>) -> bool {
+async fn read_pages(
+    items: &Pointer,
+    client: &mut Client,
+    records: &mut Records<'_>,
+    tell: Tell<'_>,
+) -> bool {
     for page in 0..PAGES {
         let mut variables = Variables::default();
         let limit = records.listing.limit;
@@ -133,7 +143,7 @@ async fn read_pages(items: &Pointer, client: &mut Client, records: &mut Records<
         let Some(Value::Array(page)) = items.of(&answer) else {
             return false;
         };
-        records.take(page);
+        tell.found(records.take(page)).await;
         if limit.is_none_or(|limit| page.len() < limit as usize) {
             return true;
         }
@@ -141,20 +151,37 @@ async fn read_pages(items: &Pointer, client: &mut Client, records: &mut Records<
     false
 }
 
-/// The rows of a statement, an object each. The file is opened for reading alone; its owner may be writing to it.
-fn rows(file: &Path, query: &str) -> rusqlite::Result<Vec<Value>> {
+/// Reads the rows of a statement, an object each. The file is opened for reading alone; its owner may be writing to it.
+async fn read_rows(
+    file: &Path,
+    query: &str,
+    records: &mut Records<'_>,
+    tell: Tell<'_>,
+) -> rusqlite::Result<()> {
     let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     database.busy_timeout(LOCKED)?;
     let mut statement = database.prepare(query)?;
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    let rows = statement.query_map([], |row| {
-        let mut record = Map::new();
-        for (index, column) in columns.iter().enumerate() {
-            record.insert(column.clone(), json(row.get_ref(index)?));
+    let mut rows = statement.query([])?;
+    let mut some = Vec::new();
+    loop {
+        let row = rows.next()?;
+        let over = row.is_none();
+        if let Some(row) = row {
+            let mut record = Map::new();
+            for (index, column) in columns.iter().enumerate() {
+                record.insert(column.clone(), json(row.get_ref(index)?));
+            }
+            some.push(Value::Object(record));
         }
-        Ok(Value::Object(record))
-    })?;
-    rows.collect()
+        if over || some.len() == ROWS {
+            tell.found(records.take(&some)).await;
+            some.clear();
+        }
+        if over {
+            return Ok(());
+        }
+    }
 }
 
 fn json(value: ValueRef<'_>) -> Value {
@@ -170,14 +197,16 @@ fn json(value: ValueRef<'_>) -> Value {
 struct Records<'a> {
     listing: &'a Listing,
     prefix: &'a str,
+    /// The ids of the records that were met last, and their order.
     seen: HashSet<String>,
-    found: &'a mut BTreeMap<String, u32>,
+    order: VecDeque<String>,
 }
 
 impl Records<'_> {
     /// Counts the markers of records that were not met before.
-    fn take(&mut self, records: &[Value]) {
+    fn take(&mut self, records: &[Value]) -> BTreeMap<String, u32> {
         let listing = self.listing;
+        let mut found = BTreeMap::new();
         for record in records {
             if listing.only.as_ref().is_some_and(|only| !only.fits(record)) {
                 continue;
@@ -188,17 +217,31 @@ impl Records<'_> {
                 .as_ref()
                 .and_then(|id| id.of(record))
                 .map(Value::to_string);
-            if id.is_some_and(|id| !self.seen.insert(id)) {
+            if id.is_some_and(|id| !self.is_new(id)) {
                 continue;
             }
             for marker in markers(&record.to_string()) {
                 if marker.starts_with(self.prefix)
                     && kind_of(&marker).is_some_and(|kind| listing.kinds.contains(&kind))
                 {
-                    *self.found.entry(marker).or_default() += 1;
+                    *found.entry(marker).or_default() += 1;
                 }
             }
         }
+        found
+    }
+
+    fn is_new(&mut self, id: String) -> bool {
+        let new = self.seen.insert(id.clone());
+        if new {
+            self.order.push_back(id);
+            if self.order.len() > REMEMBERED
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.seen.remove(&oldest);
+            }
+        }
+        new
     }
 }
 
@@ -218,7 +261,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::driver::tests::run;
+    use crate::driver::tests::{ReadBack, drain, run, what_was_read};
 
     /// Reads back what a database holds that its owner has open and has not yet moved out of its log.
     #[test]
@@ -252,22 +295,25 @@ mod tests {
                 ..Adapter::built_in("claude-mem-9").unwrap()
             };
             run(async {
-                let (emitter, _events) = Emitter::channel(Clock::start());
+                let (emitter, mut events) = Emitter::channel(Clock::start());
                 let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-                read_back(
+                let complete = read_back(
                     &adapter,
                     &mut Client::new(nobody),
                     &folders,
                     "lhm-ab-",
                     &emitter,
                 )
-                .await
+                .await;
+                let read: ReadBack = what_was_read(&drain(&mut events));
+                assert_eq!(read.complete, complete);
+                read
             })
         };
         let all = "SELECT * FROM pending_messages";
         let found = read(listing(all), None);
         assert_eq!(
-            found.kept.keys().collect::<Vec<_>>(),
+            found.kept.iter().collect::<Vec<_>>(),
             ["lhm-ab-1-o1z", "lhm-ab-1-s1z"]
         );
         assert!(found.complete);
@@ -277,6 +323,15 @@ mod tests {
         // Nothing is written: neither can a statement change anything.
         let change = read(listing("DELETE FROM pending_messages RETURNING *"), None);
         assert!(change.kept.is_empty());
+        // However many rows there are, and however they are cut into pieces.
+        let many = "WITH RECURSIVE counted(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted WHERE n < 600)
+            SELECT n AS id, 'lhm-ab-2-o' || (n / 2) || 'z' AS tool_input FROM counted";
+        let stored = toml::from_str(&format!(
+            "kinds = [\"observation\"]\ndatabase = \"{{home}}/claude-mem.db\"\nquery = \"\"\"{many}\"\"\"\nid = \"/id\""
+        ));
+        let found = read(listing(all), Some(stored.unwrap()));
+        assert_eq!(found.stored.len(), 301);
+        assert_eq!(found.stored["lhm-ab-2-o128z"], 2);
         let left: i64 = owner
             .query_row("SELECT count(*) FROM pending_messages", [], |row| {
                 row.get(0)

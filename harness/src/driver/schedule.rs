@@ -22,7 +22,7 @@ const MIX_BLOCKS: u64 = 1 << 40;
 const BLOCK: u32 = 100;
 /// How many sessions are remembered by their ids: those that were planned last. A session that began so many sessions ago and still
 /// starts a claude gets the behaviour of `[claude]`, and a fault that waits for a step of it waits for ever.
-const REMEMBERED: u32 = 1 << 16;
+const REMEMBERED: u32 = 1 << 14;
 
 /// The schedule of a load. Sessions are planned one by one, in order, so that a long load takes no more memory than a short one.
 #[derive(Debug, Clone)]
@@ -40,7 +40,8 @@ pub struct Schedule {
 /// The sessions that are known by their ids.
 #[derive(Debug, Clone, Default)]
 struct Known {
-    numbers: HashMap<String, u32>,
+    /// By the number that an id is written for: a quarter of what its text takes.
+    numbers: HashMap<u128, u32>,
     /// How many sessions were planned.
     planned: u32,
 }
@@ -158,7 +159,8 @@ impl Schedule {
 
     /// The number of a session, from 1, by its id; none before it was planned.
     pub fn number_of(&self, session: &str) -> Option<u32> {
-        let index = self.known.borrow().numbers.get(session).copied();
+        let bits = bits_of(session)?;
+        let index = self.known.borrow().numbers.get(&bits).copied();
         index.map(|index| index + 1)
     }
 
@@ -195,12 +197,12 @@ impl Schedule {
         } = self.load;
         let number = index + 1;
         let mut chance = stream(self.seed, u64::from(index));
-        let id = session_id(&mut chance);
+        let bits = session_bits(&mut chance);
         let think = think.divided(compress * self.time_scale);
-        self.remember(index, &id);
+        self.remember(index, bits);
         let mut plan = SessionPlan {
             number,
-            id,
+            id: written(bits),
             project: format!("project-{number}"),
             steps: Vec::new(),
             linger: linger.divided(self.time_scale),
@@ -230,17 +232,14 @@ impl Schedule {
     }
 
     /// Notes a session that is planned, and forgets the one that is too long ago.
-    fn remember(&self, index: u32, id: &str) {
+    fn remember(&self, index: u32, bits: u128) {
         let mut known = self.known.borrow_mut();
         known.planned = known.planned.max(index + 1);
-        known.numbers.insert(id.to_owned(), index);
+        known.numbers.insert(bits, index);
         if let Some(old) = index.checked_sub(REMEMBERED) {
-            known.numbers.remove(&self.id(old));
+            let old = session_bits(&mut stream(self.seed, u64::from(old)));
+            known.numbers.remove(&old);
         }
-    }
-
-    fn id(&self, index: u32) -> String {
-        session_id(&mut stream(self.seed, u64::from(index)))
     }
 }
 
@@ -269,12 +268,16 @@ fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
     chance
 }
 
-/// An id in the form of a random UUID, as real sessions have them.
-fn session_id(chance: &mut ChaCha8Rng) -> String {
+/// The bits of a random UUID, which is what the ids of real sessions are.
+fn session_bits(chance: &mut ChaCha8Rng) -> u128 {
     let bits: u128 = chance.random();
     // Version 4, variant 1.
     let bits = bits & !(0xf << 76) | (4 << 76);
-    let bits = bits & !(0b11 << 62) | (0b10 << 62);
+    bits & !(0b11 << 62) | (0b10 << 62)
+}
+
+/// An id, as it is written.
+fn written(bits: u128) -> String {
     let text = format!("{bits:032x}");
     [
         &text[..8],
@@ -284,6 +287,13 @@ fn session_id(chance: &mut ChaCha8Rng) -> String {
         &text[20..],
     ]
     .join("-")
+}
+
+/// The bits of an id, if it is written as one.
+fn bits_of(id: &str) -> Option<u128> {
+    let digits: String = id.split('-').collect();
+    let bits = u128::from_str_radix(&digits, 16).ok()?;
+    (written(bits) == id).then_some(bits)
 }
 
 /// A time drawn from the exponential distribution with this mean, at most a hundred times the mean.
@@ -433,8 +443,10 @@ mod tests {
     #[test]
     fn a_session_is_known_from_its_plan_on_until_too_many_have_come_after_it() {
         let schedule = Schedule::new(&load(LASTS), &mix(&[1.0]), 603, 1.0);
-        let ids = [schedule.id(0), schedule.id(1)];
-        assert_eq!(schedule.number_of(&ids[0]), None);
+        let ids = [schedule.plan(0).id, schedule.plan(1).id];
+        assert_eq!(schedule.number_of(&ids[0].to_uppercase()), None);
+        let another = Schedule::new(&load(LASTS), &mix(&[1.0]), 603, 1.0);
+        assert_eq!(another.number_of(&ids[0]), None);
         for index in 0..=REMEMBERED {
             schedule.plan(index);
         }

@@ -1,7 +1,7 @@
 //! The driver against a small server in the same process that answers, refuses, delays and dies on demand.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -591,15 +591,46 @@ async fn records(
     }
 }
 
-fn read(lists: BTreeMap<String, Vec<Value>>) -> (Vec<EventKind>, super::ReadBack) {
+/// What was read back, as the events tell it.
+pub(crate) struct ReadBack {
+    /// The markers in stored records, with the number of records each was in.
+    pub(crate) stored: BTreeMap<String, u32>,
+    /// The markers in what the worker still keeps in its queue.
+    pub(crate) kept: BTreeSet<String>,
+    /// Whether all of what is stored could be read.
+    pub(crate) complete: bool,
+}
+
+pub(crate) fn what_was_read(events: &[EventKind]) -> ReadBack {
+    let mut read = ReadBack {
+        stored: BTreeMap::new(),
+        kept: BTreeSet::new(),
+        complete: false,
+    };
+    for event in events {
+        match event {
+            EventKind::WorkStored { item, times } => {
+                *read.stored.entry(item.clone()).or_default() += times;
+            }
+            EventKind::WorkKept { item } => {
+                read.kept.insert(item.clone());
+            }
+            EventKind::StoreRead { complete, .. } => read.complete = *complete,
+            _ => {}
+        }
+    }
+    read
+}
+
+fn read(lists: BTreeMap<String, Vec<Value>>) -> (Vec<EventKind>, ReadBack) {
     run(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(records).with_state(lists);
         spawn_local(async move { axum::serve(listener, router).await });
         let (emitter, mut events) = Emitter::channel(Clock::start());
-        let adapter = Adapter::built_in("claude-mem-9").unwrap();
-        let read = read_back(
+        let adapter = Adapter::built_in("model").unwrap();
+        let complete = read_back(
             &adapter,
             &mut Client::new(address),
             &Variables::default(),
@@ -607,7 +638,10 @@ fn read(lists: BTreeMap<String, Vec<Value>>) -> (Vec<EventKind>, super::ReadBack
             &emitter,
         )
         .await;
-        (drain(&mut events), read)
+        let events = drain(&mut events);
+        let read = what_was_read(&events);
+        assert_eq!(read.complete, complete);
+        (events, read)
     })
 }
 
@@ -646,7 +680,7 @@ fn stored_work_is_found_over_all_pages_counted_by_record_and_only_of_its_own_kin
         ),
         (2, 1, 1)
     );
-    assert_eq!(read.kept.keys().collect::<Vec<_>>(), ["lhm-ab-3-o1z"]);
+    assert_eq!(read.kept.iter().collect::<Vec<_>>(), ["lhm-ab-3-o1z"]);
     let kinds = vec![TurnKind::Observation, TurnKind::Summary];
     assert_eq!(
         events.last().unwrap(),

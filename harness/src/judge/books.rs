@@ -1,6 +1,7 @@
 //! The books: every process and every work item in exactly one bin, and the bins sum to what was counted.
 
 use fake_claude::control::Role;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::Bin;
@@ -59,7 +60,7 @@ impl Fate {
 }
 
 /// Processes by bin. `spawned` is the sum of all bins.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bins {
     /// Processes counted.
     pub spawned: u32,
@@ -158,7 +159,7 @@ impl Bins {
 }
 
 /// The books of processes, one set of bins for each role.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Roles {
     /// Processes that serve a session.
     pub primary: Bins,
@@ -213,7 +214,7 @@ impl Roles {
 }
 
 /// Work items by bin. `offered` is the sum of all bins.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Work {
     /// Items sent to the worker.
     pub offered: u32,

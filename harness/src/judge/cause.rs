@@ -293,7 +293,10 @@ impl fmt::Display for Sender {
 }
 
 /// A signal's name, the same on every Unix that this runs on; its number where there is no such name.
-pub(super) struct SignalName(pub i32);
+pub struct SignalName(
+    /// The number.
+    pub i32,
+);
 
 impl fmt::Display for SignalName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,12 +12,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use fake_claude::control::{Role, Say};
 
 use super::books::Roles;
+use super::course::Course;
 use super::facts::Facts;
 use super::finding::Findings;
 use super::life::{Goodbye, Heard, Held, Life};
 use super::memory::Memory;
 use super::reap::ReapTimes;
-use super::work::Items;
+use super::sessions::SessionKey;
+use super::standing::{Standing, Standings};
+use super::work::{Failure, Items};
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
 use crate::timeline::event::Source;
 use crate::units::RunTime;
@@ -52,6 +55,10 @@ pub(super) struct Census {
     pub unseen_by_table: u32,
     /// Live processes that broke an obligation.
     live_leaks: u32,
+    /// What the living add to the figures of a sample.
+    pub standing: Standings,
+    /// The course of single processes and sessions, where it is asked for.
+    pub course: Option<Course>,
     /// Why the first undecided process is.
     pub unsure: Option<super::doubt::Unsure>,
 }
@@ -69,6 +76,26 @@ impl Census {
     /// Processes in a leak bin so far: settled ones, and those that live and broke an obligation.
     pub fn leaks(&self) -> u32 {
         self.roles.all().leaked() + self.live_leaks
+    }
+
+    /// The sessions that a process that is still followed belongs to by its own word or its parent's.
+    pub fn sessions(&self) -> BTreeSet<SessionKey> {
+        self.lives
+            .values()
+            .filter_map(|life| life.session)
+            .collect()
+    }
+
+    /// How many entries of any kind are held for single processes.
+    #[cfg(test)]
+    pub fn entries(&self) -> usize {
+        let of_lives = self.lives.values().map(|life| 1 + life.children.len());
+        of_lives.sum::<usize>()
+            + self.by_pid.len()
+            + self.promised.len()
+            + self.agenda.len()
+            + self.settled.len()
+            + self.settled_order.len()
     }
 
     /// The process, new or known; none for the worker and for what is settled.
@@ -109,6 +136,7 @@ impl Census {
             self.counted -= 1;
             self.live_leaks -= u32::from(life.broken.is_some());
             self.uncount(life.counted);
+            self.standing.replace(life.standing, Standing::default());
             if let Some(look) = life.next_look {
                 self.agenda.remove(&(look, id));
             }
@@ -230,6 +258,7 @@ impl Census {
             }
             let after = life.pss_bytes;
             self.memory.examined(before, after);
+            self.stand(facts, id);
         }
     }
 
@@ -328,7 +357,15 @@ impl Census {
                     life.owed.remove(marker);
                 }
                 if !good {
-                    items.fail(id, life.silent, markers);
+                    let workers = &facts.workers;
+                    let how = if workers.owner_was_leaving(life.first, at, facts.hold()) {
+                        Failure::Unheard
+                    } else if life.silent {
+                        Failure::Silence
+                    } else {
+                        Failure::Error
+                    };
+                    items.fail(id, how, markers);
                 }
             }
             Say::SawEof { .. } => {
@@ -401,6 +438,7 @@ impl Census {
                 life.counted = now;
             }
         }
+        self.stand(facts, id);
         self.plan(facts, id);
     }
 

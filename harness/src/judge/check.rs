@@ -28,16 +28,21 @@ pub(super) fn in_a_second() -> Expectations {
     expectations
 }
 
-/// Judges events.
+/// Judges events, twice: as usual, and with everything put away as soon as it may be, which must not make a difference.
+#[track_caller]
 pub(super) fn judge_events(
     expectations: &Expectations,
     events: impl IntoIterator<Item = Event>,
 ) -> Judgement {
     let mut judge = Judge::new(expectations);
+    let mut tidy = Judge::new(expectations).tidy();
     for event in events {
         judge.see(&event);
+        tidy.see(&event);
     }
-    judge.finish()
+    let judgement = judge.finish();
+    assert_eq!(tidy.finish(), judgement);
+    judgement
 }
 
 /// Checks the verdict and everything that was found: `fail retained=2 lost=1`.

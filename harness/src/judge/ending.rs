@@ -7,7 +7,7 @@ use super::cause::Sender;
 use super::census::{Census, serves};
 use super::doubt::Unsure;
 use super::facts::Facts;
-use super::life::Life;
+use super::life::{Broken, Life};
 use super::sessions::SessionKey;
 use super::work::Items;
 use crate::scenario::{End, Survivor};
@@ -52,22 +52,7 @@ impl Census {
         session: Option<SessionKey>,
     ) -> Decided {
         if let Some(broken) = life.broken {
-            let survivor = facts.expectations.survivor(role, &life.command);
-            if survivor.is_none() && may_be_declared(facts, life) {
-                return Decided {
-                    fate: Fate::Undecided,
-                    ending: Ending::Unsure(Unsure::RoleUnknown),
-                };
-            }
-            let fate = match broken.fate {
-                _ if survivor.is_some() => Fate::Survivor,
-                Fate::Reparented if self.is_owned_up_to(facts, life) => Fate::Readopted,
-                fate => fate,
-            };
-            return Decided {
-                fate,
-                ending: Ending::Fine,
-            };
+            return self.outlived(facts, life, role, broken);
         }
         let ending = match life.died() {
             Some(died) => self.ending(facts, items, life, role, session, died),
@@ -83,6 +68,26 @@ impl Census {
             Ending::Unsure(_) => Fate::Undecided,
         };
         Decided { fate, ending }
+    }
+
+    /// The bin of a process that broke an obligation, as far as that is known by now.
+    pub fn outlived(&self, facts: &Facts, life: &Life, role: Role, broken: Broken) -> Decided {
+        let survivor = facts.expectations.survivor(role, &life.command);
+        if survivor.is_none() && may_be_declared(facts, life) {
+            return Decided {
+                fate: Fate::Undecided,
+                ending: Ending::Unsure(Unsure::RoleUnknown),
+            };
+        }
+        let fate = match broken.fate {
+            _ if survivor.is_some() => Fate::Survivor,
+            Fate::Reparented if self.is_owned_up_to(facts, life) => Fate::Readopted,
+            fate => fate,
+        };
+        Decided {
+            fate,
+            ending: Ending::Fine,
+        }
     }
 
     /// Whether a worker that was started after a process's own has it in hand: it holds its stdin, or signalled it.

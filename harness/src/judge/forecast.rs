@@ -1,5 +1,6 @@
 //! What a leak comes to if it goes on.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Facts;
@@ -10,7 +11,7 @@ use crate::units;
 const LEAST_SECONDS: f64 = 60.0;
 
 /// What a leak comes to if it goes on, at the load's own rate: a compressed run is stretched back.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Forecast {
     /// Leaked processes for each session that ended.
     pub leaked_per_session: f64,
@@ -92,11 +93,7 @@ fn sessions_per_hour(facts: &Facts) -> Option<f64> {
         return Some(arrival.per_second() * 3_600.0);
     }
     let run = facts.run.as_ref()?;
-    let first = facts
-        .sessions
-        .iter()
-        .filter_map(|session| session.opened)
-        .min()?;
+    let first = facts.sessions.first_opened?;
     let last = facts.load_finished.unwrap_or(facts.horizon);
     let elapsed = last.since(first).as_secs_f64() * run.compress * run.time_scale;
     (elapsed >= LEAST_SECONDS && elapsed.is_finite())

@@ -12,8 +12,10 @@ use crate::scenario::End;
 
 /// The most sessions whose lanes are kept. Of more, those are kept first in which something was found, then the earliest.
 pub const SESSIONS: usize = 10_000;
-/// The most processes that are kept for each session.
+/// The most processes that are kept for each session, chosen likewise.
 pub const BARS: usize = 64;
+/// The most processes that are kept for all sessions together: beyond it lanes are left out as beyond [`SESSIONS`].
+pub const PROCESSES: usize = 100_000;
 /// The most signals that are kept for each process.
 pub const MARKS: usize = 16;
 
@@ -30,7 +32,8 @@ pub struct Lanes {
     pub stop_ms: Option<u64>,
     /// Sessions that were left out because there were too many.
     pub sessions_omitted: u32,
-    /// Processes that were left out because there were too many.
+    /// Processes that were left out because there were too many, those of omitted sessions included. A lane that was left out in the
+    /// course of a long run and in which something was found only later is back, without what was known of it before.
     pub bars_omitted: u32,
 }
 
@@ -43,7 +46,7 @@ pub struct Lane {
     pub opened_ms: Option<u64>,
     /// When and how it ended.
     pub ended: Option<(u64, End)>,
-    /// Whether it could not go on.
+    /// Whether the judge found that it could not go on.
     pub stalled: bool,
     /// Its processes, in the order of their first sighting.
     pub bars: Vec<Bar>,
@@ -62,17 +65,21 @@ pub struct Bar {
     pub fate: Fate,
     /// Its first sighting, in milliseconds since the run's start.
     pub first_ms: u64,
-    /// When it ended, in milliseconds; none where it lived to the end of the recording.
+    /// When it ended, in milliseconds; none where it lived to the end of the recording. One that the table alone watched may have ended
+    /// one tick earlier.
     pub died_ms: Option<u64>,
     /// When it was waited for or no longer in the table, in milliseconds, where that was seen.
     pub gone_ms: Option<u64>,
-    /// Where it broke an obligation: when that was due, in milliseconds. From then on it outlives its session.
+    /// Where it is in a leak bin: when it should have been gone, or waited for, in milliseconds. From then on it outlives its session, or,
+    /// for residue, its worker.
     pub due_ms: Option<u64>,
     /// When its stdin ended, as it said itself, in milliseconds.
     pub eof_ms: Option<u64>,
-    /// The signals that it heard, as it said itself, and the one that killed it.
+    /// The signals that it heard, as it said itself, those that the harness sent, and the one that killed it, in order of time.
     pub marks: Vec<Mark>,
-    /// Its last known RSS in bytes.
+    /// Signals that were left out because there were more than [`MARKS`].
+    pub marks_omitted: u32,
+    /// Its last known RSS in bytes while it lived.
     pub rss_bytes: u64,
     /// Its command line. Not to be trusted.
     pub command: String,
@@ -81,7 +88,7 @@ pub struct Bar {
 /// A signal on a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// When it came, in milliseconds since the run's start.
+    /// When it came, in milliseconds since the run's start; for one that killed it and was never heard, when it died.
     pub at_ms: u64,
     /// Its number.
     pub signal: i32,

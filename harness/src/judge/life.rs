@@ -7,6 +7,7 @@ use fake_claude::quantity::Span;
 
 use super::books::Fate;
 use super::sessions::SessionKey;
+use super::standing::Standing;
 use crate::process::ProcessIdentity;
 use crate::units::RunTime;
 
@@ -127,6 +128,8 @@ pub(super) struct Life {
     /// When its stdin ended.
     pub eof: Option<RunTime>,
     heard: Vec<Heard>,
+    /// Signals that it got beyond those that are kept.
+    pub unkept: u32,
     /// A misbehaviour that ends it, carried out.
     pub dies: bool,
     /// A misbehaviour that makes it hang, carried out.
@@ -144,6 +147,8 @@ pub(super) struct Life {
     pub broken: Option<Broken>,
     /// The role under which it is in the count of the living.
     pub counted: Option<Role>,
+    /// What it adds to the figures of a sample.
+    pub standing: Standing,
     /// When the judge looks at it again.
     pub next_look: Option<RunTime>,
 }
@@ -179,6 +184,7 @@ impl Life {
             goodbye: None,
             eof: None,
             heard: Vec::new(),
+            unkept: 0,
             dies: false,
             hangs: false,
             silent: false,
@@ -190,6 +196,7 @@ impl Life {
             held: None,
             broken: None,
             counted: None,
+            standing: Standing::default(),
         }
     }
 
@@ -225,6 +232,8 @@ impl Life {
         if self.heard.len() < KEPT {
             let place = self.heard.partition_point(|known| known.at <= heard.at);
             self.heard.insert(place, heard);
+        } else {
+            self.unkept = self.unkept.saturating_add(1);
         }
     }
 

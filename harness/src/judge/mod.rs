@@ -1,8 +1,9 @@
 //! Judges what happened: a pure fold over the events of a run.
 //!
 //! [`Judge::new`], [`Judge::see`] for each event, [`Judge::finish`]. No clock, no files, no threads; the same events give the same
-//! judgement, byte for byte. Memory is bounded: a process that is gone is put into its bin and forgotten, and the course of the run is
-//! kept in at most [`POINTS`] points.
+//! judgement, byte for byte. Memory is bounded: a process that is gone is put into its bin and forgotten, the course of the run is
+//! kept in at most [`POINTS`] points, and what is left of a session that is over and of its work is put away in about sixty bytes, so that
+//! a late word about it is judged as if it had come in time.
 //!
 //! # What the words mean here
 //!
@@ -78,12 +79,14 @@
 //! hung up itself (disconnect). What is unanswered when the driver aborts a session is given up. Skipped items and planned crashes do
 //! not count against it. Undecided, pending and blind are reasons for doubt. What a baseline knows is shown and fails nothing.
 
+mod archive;
 pub mod books;
 pub mod cause;
 mod census;
 #[cfg(test)]
 mod check;
 mod command;
+mod course;
 pub mod coverage;
 mod doubt;
 mod ending;
@@ -103,12 +106,14 @@ pub mod rules;
 mod series;
 mod sessions;
 mod so_far;
+mod standing;
 mod trend;
 mod verdict;
 mod work;
 mod workers;
 
 use fake_claude::quantity::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::{Counts, Verdict};
@@ -117,6 +122,7 @@ use crate::units::{self, Count, RunTime};
 
 use books::{Bins, Books, Roles, Work};
 use census::{Census, serves};
+use course::Course;
 use doubt::Doubt;
 use facts::Facts;
 use finding::{Finding, Found};
@@ -137,6 +143,11 @@ pub use rules::{GrowthFigure, Threshold};
 pub use series::{Over, POINTS, Point};
 pub use so_far::SoFar;
 
+/// How often it is looked for what can be put away.
+const LOOK_EVERY: Span = Span::from_secs(1);
+/// For how long nothing must have been heard of what is put away: longer than the last words of a fake are waited for.
+const QUIET: Span = Span::from_secs(15);
+
 /// A judge in the middle of its work.
 #[derive(Debug, Clone)]
 pub struct Judge {
@@ -147,7 +158,6 @@ pub struct Judge {
     cross_check: CrossCheck,
     deaths: Deaths,
     series: Series,
-    lanes: Option<Lanes>,
     end_answers: ReapTimes,
     events: u64,
     ticks: u32,
@@ -155,6 +165,11 @@ pub struct Judge {
     missed: u32,
     last_missed: Option<RunTime>,
     peak_children: u32,
+    /// When it was last looked for what can be put away.
+    looked: RunTime,
+    look_every: Span,
+    /// For how long nothing must have been heard of what is put away.
+    quiet: Span,
 }
 
 /// What came of a run.
@@ -223,7 +238,7 @@ pub struct Judgement {
 }
 
 /// Sessions, counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SessionCounts {
     /// Those that the schedule plans; of a load that lasts a time, those that opened.
     pub planned: u32,
@@ -236,7 +251,7 @@ pub struct SessionCounts {
 }
 
 /// Memory, in bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MemoryFigures {
     /// The most that the children's RSS summed to at one sample.
     pub peak_rss_bytes: u64,
@@ -275,7 +290,6 @@ impl Judge {
             cross_check: CrossCheck::default(),
             deaths: Deaths::default(),
             series: Series::default(),
-            lanes: None,
             end_answers: ReapTimes::default(),
             events: 0,
             ticks: 0,
@@ -283,13 +297,34 @@ impl Judge {
             missed: 0,
             last_missed: None,
             peak_children: 0,
+            looked: RunTime::START,
+            look_every: LOOK_EVERY,
+            quiet: QUIET,
         }
+    }
+
+    /// Puts everything away as soon as it may be.
+    #[cfg(test)]
+    fn tidy(self) -> Self {
+        Self {
+            look_every: Span::ZERO,
+            quiet: Span::ZERO,
+            ..self
+        }
+    }
+
+    /// How many entries of any kind it holds, and how many bytes what was put away takes.
+    #[cfg(test)]
+    fn size(&self) -> (usize, usize) {
+        let sessions = &self.facts.sessions;
+        let entries = self.census.entries() + sessions.entries() + self.items.entries();
+        (entries, sessions.cold_bytes() + self.items.cold_bytes())
     }
 
     /// Keeps the course of single sessions and processes too, for a picture.
     #[must_use]
     pub fn keeping_lanes(mut self) -> Self {
-        self.lanes = Some(Lanes::default());
+        self.census.course = Some(Course::default());
         self
     }
 
@@ -298,6 +333,8 @@ impl Judge {
         let (at, seq) = (event.at, event.seq);
         self.events += 1;
         self.facts.horizon = self.facts.horizon.max(at);
+        self.facts.sessions.go_on(self.facts.horizon);
+        self.items.go_on(self.facts.horizon);
         match &event.event {
             EventKind::RunStarted(_)
             | EventKind::WorkerStarted { .. }
@@ -346,6 +383,20 @@ impl Judge {
             | EventKind::CookieFound { .. } => self.see_process(event),
         }
         self.census.advance(&mut self.facts, &mut self.items);
+        self.put_away();
+    }
+
+    /// Puts away what a long run leaves behind, now and then: it is only kept in another form, and nothing is judged by it.
+    fn put_away(&mut self) {
+        let now = self.facts.horizon;
+        if now < self.looked + self.look_every {
+            return;
+        }
+        self.looked = now;
+        let held = self.census.sessions();
+        let sessions = &mut self.facts.sessions;
+        sessions.put_away(self.quiet, |key| held.contains(&key));
+        self.items.put_away(self.quiet);
     }
 
     fn see_run(&mut self, at: RunTime, seq: u64, event: &EventKind) {
@@ -419,6 +470,9 @@ impl Judge {
                 let new = facts.sessions.get(key).opened.is_none();
                 facts.opened += u32::from(new);
                 facts.sessions.open(session, at);
+                if let Some(course) = &mut self.census.course {
+                    course.refresh(facts.sessions.get(key));
+                }
             }
             EventKind::PromptEnded { session } => facts.sessions.end_prompt(session, at),
             EventKind::PromptBegun { session } => facts.sessions.begin_prompt(session, at),
@@ -431,6 +485,9 @@ impl Judge {
                     self.growth.session_ended(at + grace);
                 }
                 facts.sessions.end(session, Ended { at, end: *end, seq });
+                if let Some(course) = &mut self.census.course {
+                    course.refresh(facts.sessions.get(key));
+                }
                 self.census.plan_all(facts);
             }
             EventKind::EndAnswered { after, .. } => self.end_answers.add(*after),
@@ -528,7 +585,7 @@ impl Judge {
                 };
                 census.examined(facts, (at, seq), *process, *pss_bytes, held);
             }
-            EventKind::HarnessSignalled { process, .. } => {
+            EventKind::HarnessSignalled { process, signal } => {
                 if facts.workers.includes(*process) {
                     // A pause is no farewell, and neither is the end of a second one.
                     let paused = facts.pauses.hold(|who| who == *process, at, Span::ZERO);
@@ -537,6 +594,11 @@ impl Judge {
                     }
                 } else {
                     census.harness_signalled(facts, at, seq, *process);
+                    if let Some(course) = &mut census.course
+                        && census.lives.contains_key(process)
+                    {
+                        course.signalled(*process, at, *signal);
+                    }
                 }
             }
             EventKind::CookieFound { process } => census.cookie(facts, at, seq, *process),
@@ -582,8 +644,9 @@ impl Judge {
             children: *children,
             rss_bytes: *rss_bytes,
             worker_rss_bytes: worker_rss,
+            pss_bytes: self.census.standing.pss_bytes,
             sessions: facts.opened.saturating_sub(facts.ended),
-            ..Point::default()
+            over: self.census.standing.over,
         });
         if facts.opened > 0 && facts.load_finished.is_none() {
             let helpers = self.census.alive(|role| !serves(role));
@@ -619,7 +682,14 @@ impl Judge {
         self.census.finish(&mut self.facts, &mut self.items);
         let census = &mut self.census;
         let mut findings = std::mem::take(&mut census.findings);
-        let work = settle_work(&mut self.facts, &self.items, &mut findings);
+        let mut course = census.course.take();
+        let mut found = |found: Found, facts: &Facts| {
+            if let (Some(course), Some(session)) = (&mut course, &found.session) {
+                course.found(facts.sessions.named(session).as_deref(), found.rule);
+            }
+            findings.add(found);
+        };
+        let work = settle_work(&mut self.facts, &self.items, &mut found);
         let books = Books {
             roles: census.roles,
             work,
@@ -657,7 +727,7 @@ impl Judge {
             .chain(grown)
             .chain(crossed)
             .chain(blind);
-        others.for_each(|found| findings.add(found));
+        others.for_each(|other| found(other, facts));
         let mut known = facts.expectations.known.clone();
         known.extend(growth.known.iter().cloned());
         let findings = findings.finish(&known);
@@ -729,7 +799,7 @@ impl Judge {
             cut_off: self.facts.run_ended.is_none() && !self.facts.goes_on,
             load_stopped: self.facts.load_stopped.clone(),
             series: self.series.finish(),
-            lanes: self.lanes.unwrap_or_default(),
+            lanes: course.map_or_else(Lanes::default, |course| course.finish(&self.facts)),
             unbalanced,
         }
     }
@@ -871,14 +941,12 @@ impl Judge {
 }
 
 /// Settles the books of work, and reports what is a finding.
-fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Findings) -> Work {
-    let (mut work, settled) = (Work::default(), items.settle(facts));
-    work.offered = items.len();
-    for item in settled {
-        *item.counts_in(&mut work) += 1;
-        let Some(bin) = item.bin else {
-            continue;
-        };
+fn settle_work(facts: &mut Facts, items: &Items, report: &mut impl FnMut(Found, &Facts)) -> Work {
+    let mut work = Work {
+        offered: items.len(),
+        ..Work::default()
+    };
+    for item in items.settle(facts, &mut work) {
         let session = facts.sessions.get_mut(item.session);
         session.waits |= item.waits;
         session.queued |= item.queued;
@@ -893,8 +961,8 @@ fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Finding
         } else {
             ", which speaks against nobody"
         };
-        findings.add(Found {
-            rule: bin,
+        let found = Found {
+            rule: item.bin,
             subject: reasons::kind_name(item.kind).to_owned(),
             shape: format!(
                 "{}: {}{after}{excused}",
@@ -909,7 +977,8 @@ fn settle_work(facts: &mut Facts, items: &Items, findings: &mut finding::Finding
             seen: format!("first of them {}", item.marker),
             by: None,
             events: vec![item.offered_seq],
-        });
+        };
+        report(found, facts);
     }
     work
 }

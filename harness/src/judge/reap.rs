@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use fake_claude::quantity::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Percentiles of the time from a session's end, or a process's own first sighting where that is later, to its exit, for each process
 /// that outlived that end; in milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimeToReap {
     /// The median.
     pub p50: u64,

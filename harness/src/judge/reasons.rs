@@ -325,7 +325,7 @@ impl Census {
         session.ended.is_some_and(|ended| {
             matches!(ended.end, End::Complete | End::Abort)
                 && life.first > ended.at
-                && session.started_between(RunTime::default(), ended.at)
+                && session.started_before_its_end()
         })
     }
 

@@ -1,12 +1,15 @@
 //! The course of a run in at most two thousand points.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::books::Fate;
 
 /// The most points that are kept.
 pub const POINTS: usize = 2_000;
 
 /// What was seen around one moment: the most of each figure in a stretch of samples, so that no peak is lost by thinning.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
     /// The moment of the first sample of the stretch, in milliseconds since the run's start.
     pub t_ms: u64,
@@ -16,19 +19,25 @@ pub struct Point {
     pub rss_bytes: u64,
     /// The worker's own RSS in bytes; none while it was not there.
     pub worker_rss_bytes: Option<u64>,
-    /// The PSS of the live children that were examined, summed, in bytes; none where nothing was examined until then.
+    /// The PSS of the live children that were examined, each at its latest examination, summed, in bytes; none where nothing was examined
+    /// until then.
     #[serde(default)]
     pub pss_bytes: Option<u64>,
     /// Sessions that are open.
     #[serde(default)]
     pub sessions: u32,
-    /// Live processes in a leak bin.
+    /// Processes that outlive their session or worker and are still there, as far as that was known at the moment of the sample.
     #[serde(default)]
     pub over: Over,
 }
 
-/// Processes that outlive their session or worker, there at one moment, by bin.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Processes that outlive their session or worker, there at one moment, by bin: alive, or for a zombie not yet waited for.
+///
+/// A leak is known only some time after it is due: when a sample, or its own word, has shown it there past the grace and the lateness of
+/// samples, and facts that may be under way have had their time. So a curve of these lags behind the due moments of the lanes, by
+/// half a second or two ticks at least; and what only the end of the recording proves (residue above all) is in the books and in no
+/// point. The bin is the one known by then: what a later worker owns up to is readopted from that moment on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Over {
     /// Alive past the grace under a live owner.
     pub retained: u32,
@@ -43,6 +52,22 @@ pub struct Over {
 }
 
 impl Over {
+    /// The count of a bin, if it is a leak.
+    pub(super) const fn of_mut(&mut self, fate: Fate) -> Option<&mut u32> {
+        Some(match fate {
+            Fate::Retained => &mut self.retained,
+            Fate::Reparented => &mut self.reparented,
+            Fate::Zombie => &mut self.zombie,
+            Fate::Residue => &mut self.residue,
+            Fate::Readopted => &mut self.readopted,
+            Fate::Clean
+            | Fate::KilledEarly
+            | Fate::Crashed { .. }
+            | Fate::Survivor
+            | Fate::Undecided => return None,
+        })
+    }
+
     fn with(self, other: Self) -> Self {
         Self {
             retained: self.retained.max(other.retained),

@@ -1,19 +1,29 @@
 //! What is known of each session.
+//!
+//! A session of which nothing was heard for a while, which is not open, and which no process that is still followed belongs to, is put
+//! away ([`cold`]): about fifty bytes instead of a kilobyte. Whatever names it takes it out again, as it was.
 
+mod cold;
+mod names;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use fake_claude::quantity::Span;
 
 use crate::process::ProcessIdentity;
 use crate::scenario::End;
 use crate::units::RunTime;
+use cold::Cold;
 
-/// A session's place in the list of all.
+/// A session's place in the order in which events first named them.
 pub(super) type SessionKey = usize;
 
 /// How many primaries, and stretches of service, are kept for each session; more than a few at once is a storm.
 const KEPT: usize = 64;
 
 /// A session's end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ended {
     /// When.
     pub at: RunTime,
@@ -24,7 +34,7 @@ pub(super) struct Ended {
 }
 
 /// A stretch of time in which a primary served a session and nobody was ending it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Service {
     /// When it began to serve.
     pub from: RunTime,
@@ -33,7 +43,7 @@ pub(super) struct Service {
 }
 
 /// One session.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Session {
     /// Its id, chosen by the driver or, for one that never opened, named by a fake.
     pub name: String,
@@ -65,27 +75,47 @@ pub(super) struct Session {
     pub descendants: u32,
     /// How long two primaries served it at once.
     pub twin_for: Option<(RunTime, RunTime)>,
+    /// Stretches of service, and the primaries that were started for it with their first sightings.
+    past: Past,
+    /// When something was last heard of it.
+    touched: RunTime,
+}
+
+/// The past of a session, by its primaries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Past {
     services: Vec<Service>,
-    /// The primaries that were started for it, with their first sightings.
     primaries: Vec<(ProcessIdentity, RunTime)>,
+    /// Whether a primary was first seen before the session's end. Of a session that was put away long ago this is all that is known of
+    /// its past: what starts now can neither overlap with it nor be replaced by it.
+    began: bool,
 }
 
 impl Session {
     /// Notes a primary.
     pub fn note_primary(&mut self, id: ProcessIdentity, first: RunTime) {
-        if self.primaries.iter().any(|(known, _)| *known == id) {
+        let primaries = &mut self.past.primaries;
+        if primaries.iter().any(|(known, _)| *known == id) {
             return;
         }
-        if self.primaries.len() == KEPT {
-            self.primaries.remove(0);
+        if primaries.len() == KEPT {
+            primaries.remove(0);
         }
-        self.primaries.push((id, first));
+        primaries.push((id, first));
     }
 
     /// Whether a primary was started after a moment and before another one.
     pub fn started_between(&self, after: RunTime, before: RunTime) -> bool {
-        let mut primaries = self.primaries.iter();
+        let mut primaries = self.past.primaries.iter();
         primaries.any(|(_, first)| after < *first && *first < before)
+    }
+
+    /// Whether a primary was started before it ended.
+    pub fn started_before_its_end(&self) -> bool {
+        self.past.began
+            || self
+                .ended
+                .is_some_and(|ended| self.started_between(RunTime::START, ended.at))
     }
 
     /// Whether it was open at a moment.
@@ -102,18 +132,24 @@ impl Session {
     }
 
     /// Notes a stretch of service, and for how long it overlapped another one.
-    pub fn serve(&mut self, service: Service, least: fake_claude::quantity::Span) {
-        for other in &self.services {
+    pub fn serve(&mut self, service: Service, least: Span) {
+        let services = &mut self.past.services;
+        for other in services.iter() {
             let from = service.from.max(other.from);
             let to = service.to.min(other.to);
             if to.since(from) > least && self.twin_for.is_none_or(|(start, _)| from < start) {
                 self.twin_for = Some((from, to));
             }
         }
-        if self.services.len() == KEPT {
-            self.services.remove(0);
+        if services.len() == KEPT {
+            services.remove(0);
         }
-        self.services.push(service);
+        services.push(service);
+    }
+
+    /// Whether it opened and has not ended.
+    const fn is_open(&self) -> bool {
+        self.opened.is_some() && self.ended.is_none()
     }
 }
 
@@ -121,45 +157,93 @@ impl Session {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sessions {
     by_name: BTreeMap<String, SessionKey>,
-    all: Vec<Session>,
+    /// Those that were not put away.
+    awake: BTreeMap<SessionKey, Session>,
+    cold: Cold,
+    /// How many there are.
+    count: SessionKey,
     /// Sessions that are open, in the order in which events told of them.
     open: u32,
     /// The latest end of any session.
     pub last_end: Option<Ended>,
+    /// When the first one opened.
+    pub first_opened: Option<RunTime>,
+    /// The latest moment of any event.
+    now: RunTime,
 }
 
 impl Sessions {
+    /// Time goes on.
+    pub fn go_on(&mut self, now: RunTime) {
+        self.now = now;
+    }
+
     /// The key of a session, new or known.
     pub fn key(&mut self, name: &str) -> SessionKey {
-        if let Some(key) = self.by_name.get(name) {
-            return *key;
+        let known = self.by_name.get(name).copied();
+        if let Some(key) = known.or_else(|| self.cold.find(name)) {
+            self.wake(key);
+            return key;
         }
-        let key = self.all.len();
-        self.all.push(Session {
+        let key = self.count;
+        self.count += 1;
+        let session = Session {
             name: name.to_owned(),
+            touched: self.now,
             ..Session::default()
-        });
+        };
+        self.awake.insert(key, session);
         self.by_name.insert(name.to_owned(), key);
         key
     }
 
-    /// A session by its key.
+    /// A session by its name, if anything was ever said of it, put away or not.
+    pub fn named(&self, name: &str) -> Option<Cow<'_, Session>> {
+        match self.by_name.get(name) {
+            Some(key) => self.awake.get(key).map(Cow::Borrowed),
+            None => self.cold.peek(self.cold.find(name)?).map(Cow::Owned),
+        }
+    }
+
+    /// Takes a session out again that was put away, and notes that something was heard of it.
+    pub fn wake(&mut self, key: SessionKey) {
+        if let Some(session) = self.cold.take(key) {
+            self.by_name.insert(session.name.clone(), key);
+            self.awake.insert(key, session);
+        }
+        if let Some(session) = self.awake.get_mut(&key) {
+            session.touched = self.now;
+        }
+    }
+
+    /// A session by its key. One that was put away has to be woken before.
     pub fn get(&self, key: SessionKey) -> &Session {
-        &self.all[key]
+        &self.awake[&key]
     }
 
     /// A session by its key, to be changed.
     pub fn get_mut(&mut self, key: SessionKey) -> &mut Session {
-        &mut self.all[key]
+        self.wake(key);
+        self.awake.entry(key).or_default()
+    }
+
+    /// How a session ended, whether it was put away or not.
+    pub fn end_of(&self, key: SessionKey) -> Option<Ended> {
+        match self.awake.get(&key) {
+            Some(session) => session.ended,
+            None => self.cold.peek(key)?.ended,
+        }
     }
 
     /// A session opened.
     pub fn open(&mut self, name: &str, at: RunTime) -> SessionKey {
         let key = self.key(name);
-        let session = &mut self.all[key];
+        let session = self.get_mut(key);
         if session.opened.is_none() {
             session.opened = Some(at);
-            self.open += u32::from(session.ended.is_none());
+            let open = u32::from(session.ended.is_none());
+            self.open += open;
+            self.first_opened = Some(self.first_opened.map_or(at, |first| first.min(at)));
         }
         key
     }
@@ -167,13 +251,13 @@ impl Sessions {
     /// A prompt of a session is done.
     pub fn end_prompt(&mut self, name: &str, at: RunTime) {
         let key = self.key(name);
-        self.all[key].between_prompts.push((at, None));
+        self.get_mut(key).between_prompts.push((at, None));
     }
 
     /// The next prompt of a session begins.
     pub fn begin_prompt(&mut self, name: &str, at: RunTime) {
         let key = self.key(name);
-        if let Some((_, to @ None)) = self.all[key].between_prompts.last_mut() {
+        if let Some((_, to @ None)) = self.get_mut(key).between_prompts.last_mut() {
             *to = Some(at);
         }
     }
@@ -181,10 +265,11 @@ impl Sessions {
     /// A session ended. Only its first end counts.
     pub fn end(&mut self, name: &str, ended: Ended) -> SessionKey {
         let key = self.key(name);
-        let session = &mut self.all[key];
+        let session = self.get_mut(key);
         if session.ended.is_none() {
             session.ended = Some(ended);
-            self.open -= u32::from(session.opened.is_some());
+            let was_open = u32::from(session.opened.is_some());
+            self.open -= was_open;
             if self.last_end.is_none_or(|last| last.at < ended.at) {
                 self.last_end = Some(ended);
             }
@@ -199,7 +284,8 @@ impl Sessions {
 
     /// Whether any session was open at a moment.
     pub fn any_open_at(&self, moment: RunTime) -> bool {
-        self.all.iter().any(|session| session.open_at(moment))
+        self.awake.values().any(|session| session.open_at(moment))
+            || self.cold.open_at(moment).next().is_some()
     }
 
     /// The session that was open at a moment, where there was only one.
@@ -208,12 +294,53 @@ impl Sessions {
             // Not worth a walk through all of them for every stranger.
             return None;
         }
-        let mut open = (0..self.all.len()).filter(|key| self.all[*key].open_at(moment));
+        let awake = self
+            .awake
+            .iter()
+            .filter(|(_, session)| session.open_at(moment));
+        let awake = awake.map(|(key, _)| *key);
+        let mut open = awake.chain(self.cold.open_at(moment));
         open.next().filter(|_| open.next().is_none())
     }
 
-    /// Every session.
-    pub fn iter(&self) -> impl Iterator<Item = &Session> {
-        self.all.iter()
+    /// Every session, in the order in which events first named them.
+    pub fn iter(&self) -> impl Iterator<Item = Cow<'_, Session>> {
+        (0..self.count).filter_map(|key| match self.awake.get(&key) {
+            Some(session) => Some(Cow::Borrowed(session)),
+            None => self.cold.peek(key).map(Cow::Owned),
+        })
+    }
+
+    /// Puts away what is over and was not heard of for so long, but for those that are held by a process.
+    pub fn put_away(&mut self, quiet: Span, held: impl Fn(SessionKey) -> bool) {
+        let now = self.now;
+        let over = |key: SessionKey, session: &Session| {
+            !session.is_open() && session.touched + quiet <= now && !held(key)
+        };
+        let awake = self.awake.iter();
+        let over: Vec<SessionKey> = awake
+            .filter(|(key, session)| over(**key, session))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in over {
+            if let Some(session) = self.awake.get(&key)
+                && self.cold.put(key, session)
+                && let Some(session) = self.awake.remove(&key)
+            {
+                self.by_name.remove(&session.name);
+            }
+        }
+    }
+
+    /// How many entries of any kind are held for single sessions, those that were put away left out.
+    #[cfg(test)]
+    pub fn entries(&self) -> usize {
+        self.awake.len() + self.by_name.len() + self.cold.entries()
+    }
+
+    /// How many bytes those take that were put away.
+    #[cfg(test)]
+    pub fn cold_bytes(&self) -> usize {
+        self.cold.bytes()
     }
 }

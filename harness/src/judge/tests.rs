@@ -11,6 +11,8 @@ use crate::scenario::End;
 use crate::timeline::event::{LoadStop, WorkerResources};
 use crate::timeline::notation::events;
 
+mod long_run;
+
 /// The run of the report: a leak in one session, another one that is ended early, a third that is clean.
 const MIXED: &str = "
     0s run planned=3 memory; 0s worker 5; 0.1s..8s tick 2 rss 744MiB worker 20MiB; 1s open s1; 1s open s2; 1s open s3
@@ -125,11 +127,25 @@ fn identity() -> impl Strategy<Value = ProcessIdentity> {
 }
 
 fn session() -> impl Strategy<Value = String> {
-    (0..4_u32).prop_map(|number| format!("s{number}"))
+    let named = (0..3_u32).prop_map(|number| format!("s{number}"));
+    prop_oneof![named, (0..2_u32).prop_map(driven)]
+}
+
+/// The id of a session as the driver chooses it.
+fn driven(number: u32) -> String {
+    format!("6a3f{number:04x}-0b1c-4d2e-8f30-415263748596")
 }
 
 fn item() -> impl Strategy<Value = String> {
-    (0..6_u32).prop_map(|number| format!("i{number}"))
+    prop_oneof![
+        (0..3_u32).prop_map(|number| format!("i{number}")),
+        (1..4_u32, 1..4_u32).prop_map(|(session, number)| marker(session, number))
+    ]
+}
+
+/// The marker of an observation as the driver writes it.
+fn marker(session: u32, number: u32) -> String {
+    format!("lhm-ab12-{session}-o{number}z")
 }
 
 fn kind() -> impl Strategy<Value = TurnKind> {
@@ -325,6 +341,8 @@ fn of_the_run() -> impl Strategy<Value = EventKind> {
         }),
         session().prop_map(|session| EventKind::SessionOpened { session }),
         (session(), end()).prop_map(|(session, end)| EventKind::SessionEnded { session, end }),
+        session().prop_map(|session| EventKind::PromptEnded { session }),
+        session().prop_map(|session| EventKind::PromptBegun { session }),
         session().prop_map(|session| EventKind::SessionStalled {
             session,
             waiting_for: String::new(),
@@ -407,5 +425,42 @@ proptest! {
         let report = Report::new(&RunIdentity::default(), &judgement);
         let text = json::render(&report).unwrap();
         prop_assert_eq!(json::parse(&text).unwrap(), report);
+    }
+
+    #[test]
+    fn lanes_change_no_judgement_and_every_process_is_in_one(events in history()) {
+        let fold = |judge: Judge| {
+            let mut judge = judge;
+            events.iter().for_each(|event| judge.see(event));
+            judge.finish()
+        };
+        let plain = fold(Judge::new(&in_a_second()));
+        let mut drawn = fold(Judge::new(&in_a_second()).keeping_lanes());
+        prop_assert_eq!(&fold(Judge::new(&in_a_second()).keeping_lanes()), &drawn);
+        let lanes = std::mem::take(&mut drawn.lanes);
+        prop_assert_eq!(&plain, &drawn);
+        let bars = lanes.sessions.iter().flat_map(|lane| &lane.bars).chain(&lanes.others);
+        let mut bins = Roles::default();
+        bars.for_each(|bar| bins.of_mut(bar.role).put(bar.fate));
+        prop_assert_eq!(lanes.bars_omitted, 0);
+        for ((role, bins), (_, counted)) in bins.named().into_iter().zip(drawn.roles.named()) {
+            prop_assert_eq!(Bins { peak: counted.peak, ..bins }, counted, "{}", role);
+        }
+        let opened = lanes.sessions.iter().filter(|lane| lane.opened_ms.is_some());
+        prop_assert_eq!(opened.count(), drawn.sessions.opened as usize);
+        let stalled = lanes.sessions.iter().filter(|lane| lane.stalled);
+        prop_assert_eq!(stalled.count(), drawn.sessions.stalled as usize);
+    }
+
+    #[test]
+    fn live_leftovers_are_never_more_than_all(events in history()) {
+        let mut judge = Judge::new(&in_a_second());
+        for event in events {
+            judge.see(&event);
+            prop_assert!(judge.census.standing.over.all() <= judge.leftovers());
+        }
+        judge.census.finish(&mut judge.facts, &mut judge.items);
+        prop_assert_eq!(judge.census.standing.over, Over::default());
+        prop_assert_eq!(judge.census.standing.pss_bytes.unwrap_or(0), 0);
     }
 }

@@ -1,19 +1,21 @@
 //! What became of each work item.
 //!
-//! An item's book is settled at the end alone: what the worker stored, and what it still keeps, is read back only then. Until then an
-//! item costs about two hundred bytes.
+//! An item's book is settled at the end alone: what the worker stored, and what it still keeps, is read back only then. Until then the
+//! items of a session of which nothing was heard for a while are put away ([`cold`]): about six bytes each instead of two hundred. That
+//! some of them were stored is noted where they lie; any other word about one of them takes all of its session out again, as they were.
+
+mod cold;
+mod settling;
 
 use std::collections::BTreeMap;
 
 use fake_claude::control::TurnKind;
+use fake_claude::quantity::Span;
 
-use super::books::Work;
-use super::facts::Facts;
 use super::sessions::SessionKey;
 use crate::process::ProcessIdentity;
-use crate::scenario::{Bin, End};
-use crate::timeline::event::Source;
 use crate::units::RunTime;
+use cold::{Cold, Marker};
 
 /// What the driver heard when it offered an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +37,22 @@ enum Course {
     Failed,
     /// Its turn ended without any result.
     Silent,
+    /// Its turn ended when the worker that had started the claude was on its way out: nobody was there to hear the answer.
+    Deserted,
 }
 
-#[derive(Debug, Clone)]
+/// How a turn ended that came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// With an error.
+    Error,
+    /// Without any result.
+    Silence,
+    /// When the worker that had started the claude was on its way out, so that nobody heard the result.
+    Unheard,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Item {
     session: SessionKey,
     kind: TurnKind,
@@ -63,55 +78,6 @@ struct Item {
     waiting: bool,
 }
 
-/// One item's book, settled.
-#[derive(Debug)]
-pub(super) struct Settled<'a> {
-    pub marker: &'a str,
-    pub session: SessionKey,
-    pub kind: TurnKind,
-    /// The bin that is a finding; none for an item that was answered or given up.
-    pub bin: Option<Bin>,
-    /// Whether it was given up by the driver and nobody answered it.
-    gave_up: bool,
-    /// Whether it waits in or behind a live claude.
-    pub waits: bool,
-    /// Whether it lies in the worker's queue.
-    pub queued: bool,
-    /// Whether no claude ever read it.
-    pub unread: bool,
-    /// Whether the claude that read it last ended before it answered.
-    pub left: bool,
-    /// Whether it speaks against the worker.
-    pub blames: bool,
-    pub cause: &'static str,
-    pub offered_seq: u64,
-}
-
-impl Settled<'_> {
-    /// The count that the item belongs to.
-    pub const fn counts_in<'w>(&self, work: &'w mut Work) -> &'w mut u32 {
-        match self.bin {
-            None if self.gave_up => &mut work.aborted,
-            None => &mut work.answered,
-            Some(Bin::Duplicated) => &mut work.duplicated,
-            Some(Bin::Lost) => &mut work.lost,
-            Some(Bin::Pending) => &mut work.pending,
-            Some(Bin::Refused) => &mut work.refused,
-            Some(Bin::Skipped) => &mut work.skipped,
-            Some(_) => &mut work.unknown,
-        }
-    }
-}
-
-/// Why an item waits that a live claude has, or that stands behind one.
-const WAITS: &str = "waits in or behind a live claude";
-
-/// Why an item is lost whose turn failed.
-const FAILED: &str = "its turn ended in an error";
-
-/// Why nobody knows about an item, without the control socket and a store that can be read back.
-const UNSEEN: &str = "nobody saw whether it was answered";
-
 /// What is known of the worker's storage.
 #[derive(Debug, Clone, Default)]
 struct Store {
@@ -119,49 +85,98 @@ struct Store {
     complete: bool,
 }
 
-impl Item {
-    /// Why nobody answered it, from what the fakes said.
-    const fn why_lost(&self) -> &'static str {
-        match self.given {
-            _ if self.elsewhere > 0 => "answered in a turn of another kind alone",
-            None => "accepted, and never given to a claude",
-            Some((_, Course::Read | Course::Silent)) => "given to a claude that never answered it",
-            Some((_, Course::Left)) => "given to a claude that ended before it answered",
-            Some((_, Course::Failed)) => FAILED,
-        }
-    }
+/// The items of one session by its number in the markers, all of them awake.
+#[derive(Debug, Clone)]
+struct Group {
+    /// When something was last heard of any.
+    touched: RunTime,
+    markers: Vec<String>,
 }
 
 /// All work items.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Items {
-    items: BTreeMap<String, Item>,
+    /// Those that were not put away.
+    awake: BTreeMap<String, Item>,
+    /// Of these, those whose markers tell their session's number.
+    groups: BTreeMap<u32, Group>,
+    cold: Cold,
     store: Option<Store>,
+    count: u32,
+    /// The latest moment of any event.
+    now: RunTime,
 }
 
 impl Items {
+    /// Time goes on.
+    pub fn go_on(&mut self, now: RunTime) {
+        self.now = now;
+    }
+
     /// An item was offered.
     pub fn offer(&mut self, marker: &str, session: SessionKey, kind: TurnKind, seq: u64) {
-        self.items.entry(marker.to_owned()).or_insert(Item {
-            session,
-            kind,
-            offered_seq: seq,
-            answer: None,
-            aborted: false,
-            kept: false,
-            good: 0,
-            elsewhere: 0,
-            last_turn: None,
-            answered_by: None,
-            answered_by_others: false,
-            given: None,
-            stored: 0,
-            waiting: false,
-        });
+        let number = self.wake(marker);
+        if self.awake.contains_key(marker) {
+            return;
+        }
+        if let Some(number) = number {
+            let group = self.groups.entry(number).or_insert(Group {
+                touched: self.now,
+                markers: Vec::new(),
+            });
+            group.markers.push(marker.to_owned());
+        }
+        self.count = self.count.saturating_add(1);
+        self.awake.insert(
+            marker.to_owned(),
+            Item {
+                session,
+                kind,
+                offered_seq: seq,
+                answer: None,
+                aborted: false,
+                kept: false,
+                good: 0,
+                elsewhere: 0,
+                last_turn: None,
+                answered_by: None,
+                answered_by_others: false,
+                given: None,
+                stored: 0,
+                waiting: false,
+            },
+        );
+    }
+
+    /// Takes the items of a marker's session out again, if they were put away, and notes that something was heard of them. Gives the
+    /// session's number, if the marker tells it.
+    fn wake(&mut self, marker: &str) -> Option<u32> {
+        let number = Marker::parse(marker)?.session;
+        self.wake_group(number);
+        Some(number)
+    }
+
+    fn wake_group(&mut self, number: u32) {
+        if let Some(items) = self.cold.take(number) {
+            let group = Group {
+                touched: self.now,
+                markers: items.iter().map(|(marker, _)| marker.clone()).collect(),
+            };
+            self.groups.insert(number, group);
+            self.awake.extend(items);
+        } else if let Some(group) = self.groups.get_mut(&number) {
+            group.touched = self.now;
+        }
+    }
+
+    /// An item to be changed, wherever it was.
+    fn get_mut(&mut self, marker: &str) -> Option<&mut Item> {
+        self.wake(marker);
+        self.awake.get_mut(marker)
     }
 
     fn answer(&mut self, marker: &str, answer: Answer, at: RunTime) {
-        if let Some(item) = self.items.get_mut(marker) {
+        if let Some(item) = self.get_mut(marker) {
             item.answer = Some((answer, at));
         }
     }
@@ -183,19 +198,22 @@ impl Items {
     }
 
     pub fn abort(&mut self, marker: &str) {
-        if let Some(item) = self.items.get_mut(marker) {
+        if let Some(item) = self.get_mut(marker) {
             item.aborted = true;
         }
     }
 
     pub fn keep(&mut self, marker: &str) {
-        if let Some(item) = self.items.get_mut(marker) {
+        if let Some(item) = self.get_mut(marker) {
             item.kept = true;
         }
     }
 
     pub fn store(&mut self, marker: &str, times: u32) {
-        if let Some(item) = self.items.get_mut(marker) {
+        if self.cold.store(marker, times) {
+            return;
+        }
+        if let Some(item) = self.get_mut(marker) {
             item.stored = item.stored.saturating_add(times);
         }
     }
@@ -207,7 +225,7 @@ impl Items {
     /// A good turn ended.
     pub fn turn(&mut self, who: ProcessIdentity, turn: u32, kind: TurnKind, markers: &[String]) {
         for marker in markers {
-            let Some(item) = self.items.get_mut(marker) else {
+            let Some(item) = self.get_mut(marker) else {
                 continue;
             };
             if item.last_turn == Some((who, turn)) {
@@ -228,21 +246,21 @@ impl Items {
     /// A claude read items.
     pub fn give(&mut self, who: ProcessIdentity, markers: &[String]) {
         for marker in markers {
-            if let Some(item) = self.items.get_mut(marker) {
+            if let Some(item) = self.get_mut(marker) {
                 item.given = Some((who, Course::Read));
             }
         }
     }
 
-    /// A turn ended without a good result: with an error, or silently.
-    pub fn fail(&mut self, who: ProcessIdentity, silent: bool, markers: &[String]) {
-        let course = if silent {
-            Course::Silent
-        } else {
-            Course::Failed
+    /// A turn ended without a good result.
+    pub fn fail(&mut self, who: ProcessIdentity, how: Failure, markers: &[String]) {
+        let course = match how {
+            Failure::Error => Course::Failed,
+            Failure::Silence => Course::Silent,
+            Failure::Unheard => Course::Deserted,
         };
         for marker in markers {
-            if let Some(item) = self.items.get_mut(marker) {
+            if let Some(item) = self.get_mut(marker) {
                 item.given = Some((who, course));
             }
         }
@@ -255,7 +273,7 @@ impl Items {
         markers: impl IntoIterator<Item = &'a String>,
     ) {
         for marker in markers {
-            if let Some(item) = self.items.get_mut(marker)
+            if let Some(item) = self.get_mut(marker)
                 && item.given == Some((who, Course::Read))
             {
                 item.given = Some((who, Course::Left));
@@ -265,147 +283,85 @@ impl Items {
 
     /// Whether a marker is that of a work item that the driver has not given up: what else a claude reads is no work.
     pub fn is_owed(&self, marker: &str) -> bool {
-        self.items.get(marker).is_some_and(|item| !item.aborted)
+        match self.awake.get(marker) {
+            Some(item) => !item.aborted,
+            None => self.cold.peek(marker).is_some_and(|item| !item.aborted),
+        }
     }
 
     /// Notes that an item, or all of a session, waits in or behind a live claude.
     pub fn wait_in(&mut self, marker: &str) {
-        if let Some(item) = self.items.get_mut(marker) {
+        if let Some(item) = self.get_mut(marker) {
             item.waiting = true;
         }
     }
 
     /// Notes that what is unanswered of some sessions waits behind a live claude.
     pub fn wait_behind(&mut self, hung: impl Fn(SessionKey) -> bool) {
-        for item in self.items.values_mut() {
-            item.waiting |= item.good == 0 && hung(item.session);
+        let waits = |item: &Item| item.good == 0 && hung(item.session);
+        let numbers: Vec<u32> = self
+            .cold
+            .groups()
+            .filter(|(_, items)| items.iter().any(|(_, item)| waits(item)))
+            .map(|(number, _)| number)
+            .collect();
+        for number in numbers {
+            self.wake_group(number);
+        }
+        for item in self.awake.values_mut() {
+            item.waiting |= waits(item);
         }
     }
 
-    pub fn len(&self) -> u32 {
-        u32::try_from(self.items.len()).unwrap_or(u32::MAX)
+    pub const fn len(&self) -> u32 {
+        self.count
     }
 
-    /// Answered items of which nobody knows whether they were stored.
-    pub fn unread(&self) -> u32 {
-        let Some(store) = self.store.as_ref().filter(|store| !store.complete) else {
-            return 0;
-        };
-        let unread = self
-            .items
-            .values()
-            .filter(|item| item.good > 0 && item.stored == 0 && store.kinds.contains(&item.kind));
-        unread.count() as u32
-    }
-
-    /// Settles every item.
-    pub fn settle(&self, facts: &Facts) -> Vec<Settled<'_>> {
-        self.items
-            .iter()
-            .map(|(marker, item)| self.settle_one(facts, marker, item))
-            .collect()
-    }
-
-    fn settle_one<'a>(&self, facts: &Facts, marker: &'a str, item: &Item) -> Settled<'a> {
-        let end = facts
-            .sessions
-            .get(item.session)
-            .ended
-            .map(|ended| ended.end);
-        // Whoever aborts a session gives up what it has not answered.
-        let aborted = item.aborted || end == Some(End::Abort);
-        let (bin, cause) = self.bin(facts, item, aborted);
-        let excused = item.answer.is_some_and(|(_, at)| {
-            let of_worker = |process| facts.workers.includes(process);
-            facts.workers.was_away(at, facts.hold())
-                || facts.pauses.hold(of_worker, at, facts.hold())
-        });
-        Settled {
-            marker,
-            session: item.session,
-            kind: item.kind,
-            bin,
-            gave_up: aborted && item.good == 0 && item.stored == 0,
-            waits: item.waiting && bin == Some(Bin::Pending),
-            queued: item.kept && bin == Some(Bin::Pending),
-            unread: item.given.is_none(),
-            left: matches!(item.given, Some((_, Course::Left))),
-            blames: match bin {
-                Some(Bin::Refused) => !excused,
-                // Who hangs up in the middle of a request hears no answer.
-                Some(Bin::Unknown) => !excused && end != Some(End::Disconnect),
-                Some(Bin::Skipped) => false,
-                _ => true,
-            },
-            cause,
-            offered_seq: item.offered_seq,
-        }
-    }
-
-    /// The bin of an item that is a finding; none for one that was answered or given up. Evidence of an answer beats what the worker
-    /// said about it.
-    fn bin(&self, facts: &Facts, item: &Item, aborted: bool) -> (Option<Bin>, &'static str) {
-        // A turn of another kind that repeats the item may store it too, so records may be as many as turns that held it.
-        let turns = u32::from(item.good) + u32::from(item.elsewhere);
-        if item.good >= 2 {
-            let cause = if item.answered_by_others {
-                "answered by more than one claude"
+    /// Puts the items of sessions away of which nothing was heard for so long.
+    pub fn put_away(&mut self, quiet: Span) {
+        let (now, awake, cold) = (self.now, &mut self.awake, &mut self.cold);
+        self.groups.retain(|number, group| {
+            if now < group.touched + quiet {
+                return true;
+            }
+            let items = group.markers.iter();
+            let items: Vec<(&str, &Item)> = items
+                .filter_map(|marker| Some((marker.as_str(), awake.get(marker)?)))
+                .collect();
+            let put = cold.put(*number, &items);
+            if put {
+                for marker in &group.markers {
+                    awake.remove(marker);
+                }
             } else {
-                "answered more than once by the same claude"
-            };
-            return (Some(Bin::Duplicated), cause);
-        }
-        if item.stored > turns.max(1) {
-            return (Some(Bin::Duplicated), "stored more often than answered");
-        }
-        let readable = self
-            .store
-            .as_ref()
-            .is_some_and(|store| store.complete && store.kinds.contains(&item.kind));
-        let watched = facts.watched_throughout(Source::Control);
-        if item.stored > 0 && turns == 0 && watched && !aborted {
-            return (
-                Some(Bin::Lost),
-                match item.given {
-                    Some((_, Course::Failed)) => FAILED,
-                    _ => "stored as done, and no turn of it ended well",
-                },
-            );
-        }
-        if item.stored > 0 || (item.good > 0 && !readable) {
-            return (None, "");
-        }
-        // What the driver gave up waits for nobody, wherever it lies.
-        if aborted {
-            return (None, "");
-        }
-        if item.kept {
-            return (Some(Bin::Pending), "kept in the worker's queue on disk");
-        }
-        match item.answer.map(|(answer, _)| answer) {
-            Some(Answer::Refused) => return (Some(Bin::Refused), "the worker said no"),
-            Some(Answer::Skipped) => {
-                return (Some(Bin::Skipped), "the worker said that it skips it");
+                // It cannot be put away now, nor a moment later.
+                group.touched = now;
             }
-            None | Some(Answer::Unknown) => return (Some(Bin::Unknown), "no answer came"),
-            Some(Answer::Accepted) => {}
-        }
-        if item.good > 0 {
-            return (Some(Bin::Lost), "answered by claude and never stored");
-        }
-        if item.waiting {
-            return (Some(Bin::Pending), WAITS);
-        }
-        match facts.drained {
-            None => (Some(Bin::Pending), "the run did not wait for it"),
-            // Without a worker nothing goes on.
-            Some((at, false)) if facts.workers.at(at).is_some() => {
-                (Some(Bin::Pending), "work went on when the time was over")
+            !put
+        });
+    }
+
+    /// How many entries of any kind are held for single items, those that were put away left out.
+    #[cfg(test)]
+    pub fn entries(&self) -> usize {
+        self.awake.len() + self.groups.len()
+    }
+
+    /// How many bytes those take that were put away.
+    #[cfg(test)]
+    pub fn cold_bytes(&self) -> usize {
+        self.cold.bytes()
+    }
+
+    /// Every item with its marker, wherever it is.
+    fn each(&self, mut look: impl FnMut(&str, &Item)) {
+        for (_, items) in self.cold.groups() {
+            for (marker, item) in &items {
+                look(marker, item);
             }
-            Some(_) if watched => (Some(Bin::Lost), item.why_lost()),
-            // It is not where answers are stored, whatever became of it.
-            Some(_) if readable => (Some(Bin::Lost), "cause unknown"),
-            Some(_) => (Some(Bin::Pending), UNSEEN),
+        }
+        for (marker, item) in &self.awake {
+            look(marker, item);
         }
     }
 }

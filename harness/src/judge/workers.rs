@@ -131,6 +131,19 @@ impl Workers {
                 .any(|life| life.process.pid == pid && life.lives_at(moment))
     }
 
+    /// When each worker was started, and when it exited, those beside the one that serves included; in order of their starts.
+    pub fn spans(&self) -> Vec<(RunTime, Option<RunTime>)> {
+        let all = self.lives.iter().chain(&self.seconds);
+        let mut spans: Vec<_> = all.map(|life| (life.started, life.exited)).collect();
+        spans.sort_unstable();
+        spans
+    }
+
+    /// When the worker that was started last was asked to stop, or signalled by the harness.
+    pub fn last_stop(&self) -> Option<RunTime> {
+        self.last()?.leaving
+    }
+
     /// The worker that was started last.
     pub fn last(&self) -> Option<&Incarnation> {
         self.lives.last()

@@ -11,7 +11,7 @@ use crate::scenario::Verdict;
 use crate::units::{self, Count};
 
 /// What the letters in the cells mean.
-pub(super) const LEGEND: &str = "L leaked processes, K killed early, W work items lost, T answered twice, P never done, S still there when the worker had stopped; ok: none of these; ?: inconclusive; !: nothing to judge";
+pub(super) const LEGEND: &str = "L leaked processes, K killed early, W work items lost, T answered twice, P never done, S still there when the worker had stopped; ok: none of these; other: something else was found; ?: inconclusive; !: nothing to judge";
 /// How much of a row's name is shown.
 const NAME: usize = 24;
 
@@ -111,6 +111,8 @@ pub(super) fn symbols(cell: &Cell) -> String {
     .collect();
     match (parts.is_empty(), cell.verdict) {
         (_, Some(Verdict::Inconclusive)) => (parts.join(" ") + " ?").trim_start().to_owned(),
+        // Such as two claudes at once for one session, which is in no bin.
+        (true, Some(Verdict::Fail)) => "other".to_owned(),
         (true, _) => "ok".to_owned(),
         (false, _) => parts.join(" "),
     }

@@ -26,6 +26,8 @@
 //! | `events.jsonl.gz`, `events-00001.jsonl.gz`, … | a finished segment, packed by gzip. Where both are there, both are whole and the same |
 //! | `….gz.part` | a segment that was being packed when the run was cut off; not to be read |
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The format's version: a larger major one cannot be read by an older program.
@@ -63,6 +65,16 @@ pub struct Manifest {
     pub worker_version: String,
     /// The cleanup policies of the model; empty for a real worker.
     pub cleanup: Vec<String>,
+    /// The program that runs the worker, with its version, such as `bun 1.3.5`; none where there is none or it does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// What `leak-harness install` fetches to have this worker, such as `claude-mem@13.25.3`; empty where nothing has to be fetched, or
+    /// where nobody knows what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub install: Vec<String>,
+    /// The worker's settings as its adapter writes them, placeholders unfilled.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// The wall clock's time at the start of the run, with its zone.
     pub started: String,
     /// The kernel that it ran on.

@@ -291,6 +291,8 @@ impl Iterator for Events {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::super::{Recorder, SEGMENT_BYTES};
     use super::*;
     use crate::clock::Clock;
@@ -307,6 +309,9 @@ mod tests {
             worker: "model".to_owned(),
             worker_version: "0.1.0".to_owned(),
             cleanup: Vec::new(),
+            runtime: None,
+            install: Vec::new(),
+            settings: BTreeMap::new(),
             started: "2026-01-01T00:00:00+00:00[UTC]".to_owned(),
             kernel: String::new(),
             cores: 2,

@@ -38,18 +38,39 @@ pub fn plain_cut(text: &str, most: usize) -> String {
     safe
 }
 
-/// Text for Markdown that may become HTML: nothing in it is markup, a link, a mention or a reference.
+/// An invisible character between two others, as HTML writes it.
+const APART: &str = "&#8203;";
+
+/// Text for Markdown that may become HTML: nothing in it is markup, a link, a mention or a reference, at the start of a line neither.
+///
+/// Mentions, references and bare links are found by GitHub and GitLab in what the Markdown has become, where an escaped `@` is an `@`
+/// again. What keeps them apart is an invisible character behind the sign, as bots do that quote the release notes of others
+/// (<https://github.com/renovatebot/renovate/pull/1083>).
 pub fn markdown(text: &str) -> String {
     let plain = plain(text);
     let mut safe = String::with_capacity(plain.len());
-    for c in plain.chars() {
+    let number = plain.chars().take_while(char::is_ascii_digit).count();
+    let mut rest = plain.chars();
+    let mut place = 0;
+    while let Some(c) = rest.next() {
+        let next = rest.clone().next();
         match c {
+            // What begins a list, underlines a heading or indents code does so at the start of a line alone.
+            '-' | '+' | '=' if place == 0 && (next == Some(c) || next == Some(' ')) => {
+                safe.push('\\');
+                safe.push(c);
+            }
+            '.' if place == number && number > 0 && matches!(next, None | Some(' ')) => {
+                safe.push_str("&#46;");
+            }
+            ' ' if safe.len() == place * "&#32;".len() => safe.push_str("&#32;"),
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
-            // GitHub makes mentions, references and links of these, even where nothing marks them up.
-            '@' => safe.push_str("&#64;"),
-            '#' => safe.push_str("&#35;"),
+            '@' | '#' => {
+                safe.push(c);
+                safe.push_str(APART);
+            }
             ':' => safe.push_str("&#58;"),
             '|' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '~' | '\\' | '!' | '$' => {
                 safe.push('\\');
@@ -57,11 +78,48 @@ pub fn markdown(text: &str) -> String {
             }
             other => safe.push(other),
         }
+        place += 1;
     }
-    safe.replace("www.", "www&#46;")
+    unlinked(&safe)
 }
 
-/// Text between tags of HTML, and of Markdown's own HTML, where a backslash escapes nothing.
+/// Text between tags of HTML that stands in Markdown, where a backslash escapes nothing, but mentions and references are found.
+pub fn html_in_markdown(text: &str) -> String {
+    let apart = |sign: &str| format!("{sign}{APART}");
+    // A colon before a space is one; others may be a link's, or the start of a picture's name.
+    unlinked(&html(text).replace(':', "&#58;").replace("&#58; ", ": "))
+        .replace("&#64;", &apart("&#64;"))
+        .replace("&#35;", &apart("&#35;"))
+}
+
+/// Markdown in which nothing is taken for a link or a reference that nothing marks up.
+fn unlinked(markdown: &str) -> String {
+    let mut safe = markdown.replace("&#58;//", &format!("&#58;{APART}//"));
+    for start in ["www.", "WWW.", "GH-", "gh-"] {
+        let (word, sign) = start.split_at(start.len() - 1);
+        safe = safe.replace(start, &format!("{word}{APART}{sign}"));
+    }
+    safe
+}
+
+/// JSON in which nothing controls a terminal or the direction of letters: what does is written as JSON's own escape, and reads back as it
+/// was.
+pub fn json(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Line breaks stand between its parts; inside of a string JSON has none.
+        if is_harmless(c) || c == '\n' {
+            safe.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    safe
+}
+
+/// Text between tags of HTML, or in an attribute of one.
 pub fn html(text: &str) -> String {
     let plain = plain(text);
     let mut safe = String::with_capacity(plain.len());
@@ -81,14 +139,16 @@ pub fn html(text: &str) -> String {
 }
 
 /// Whether a character shows itself and does nothing else.
-fn is_harmless(c: char) -> bool {
+pub(crate) fn is_harmless(c: char) -> bool {
     !c.is_control()
         && !matches!(c,
             // Marks and overrides of direction, which make text read otherwise than it is.
             '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
             // Invisible, or a line break to some.
-            | '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{2060}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{00ad}' | '\u{e0000}'..='\u{e007f}')
+            | '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{00ad}' | '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}' | '\u{ffa0}' | '\u{e0000}'..='\u{e007f}')
+        // No characters at all, and none of XML's.
+        && (c as u32) & 0xfffe != 0xfffe
 }
 
 #[cfg(test)]
@@ -128,8 +188,19 @@ mod tests {
                 "<script>alert(1)</script>",
                 "&lt;script&gt;alert\\(1\\)&lt;/script&gt;",
             ),
-            ("@someone #603", "&#64;someone &#35;603"),
-            ("http://x www.y", "http&#58;//x www&#46;y"),
+            ("@someone #603", "@&#8203;someone #&#8203;603"),
+            (
+                "http://x www.y GH-1",
+                "http&#58;&#8203;//x www&#8203;.y GH&#8203;-1",
+            ),
+            ("- a", "\\- a"),
+            ("+ a - b", "\\+ a - b"),
+            ("===", "\\==="),
+            ("-84", "-84"),
+            ("1.00 x", "1.00 x"),
+            ("12. a 3. b", "12&#46; a 3. b"),
+            ("v1.2", "v1.2"),
+            ("    a b", "&#32;&#32;&#32;&#32;a b"),
             (
                 "**bold** [l](u) ![i](u)",
                 "\\*\\*bold\\*\\* \\[l\\]\\(u\\) \\!\\[i\\]\\(u\\)",
@@ -138,6 +209,26 @@ mod tests {
         ] {
             assert_eq!(markdown(text), expected);
         }
+    }
+
+    #[test]
+    fn nobody_is_called_by_html_in_markdown() {
+        assert_eq!(
+            html_in_markdown("a: <b> @a #1 http://x"),
+            "a: &lt;b&gt; &#64;&#8203;a &#35;&#8203;1 http&#58;&#8203;//x"
+        );
+    }
+
+    #[test]
+    fn json_controls_nothing_and_reads_back_as_it_was() {
+        let hostile = "\x1b[2J \u{9b}31m \u{7f} \u{202e} \u{e0041} \u{2028} größe 大 \n";
+        let safe = json(&serde_json::to_string_pretty(&[hostile]).unwrap());
+        assert!(safe.chars().all(|c| is_harmless(c) || c == '\n'), "{safe}");
+        assert!(safe.contains("größe 大"));
+        assert_eq!(
+            serde_json::from_str::<[String; 1]>(&safe).unwrap(),
+            [hostile]
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The literal reports on which every renderer is tested: a failure with hostile texts, a pass, a doubt.
 
+use super::story::Moment;
 use super::*;
 use crate::judge::finding::{Evidence, ProcessLine};
 use crate::scenario::Bin;
@@ -19,7 +20,7 @@ fn process(pid: u32, command: &str) -> ProcessLine {
 }
 
 /// A run in which nothing was found.
-pub(super) fn passing() -> Report {
+pub(crate) fn passing() -> Report {
     let clean = Bins {
         spawned: 40,
         peak: 8,
@@ -118,11 +119,22 @@ pub(super) fn passing() -> Report {
         machine_memory_bytes: 64_000_000_000,
         unbalanced: None,
         command: "leak-harness run scenarios/smoke/clean-control.toml --seed 603".to_owned(),
+        made: Made {
+            harness: "0.1.0".to_owned(),
+            kernel: "Linux (Debian GNU/Linux 12), kernel 6.1.0".to_owned(),
+            cores: 2,
+            scenario: "name = \"clean-control\"\n\n[load]\nsessions = 40\nend = \"complete\"\n"
+                .to_owned(),
+            ..Made::default()
+        },
+        stories: Vec::new(),
+        scenario_file: Some("scenarios/smoke/clean-control.toml".to_owned()),
+        started: Some("2026-01-31T09:12:44.123456789+01:00[Europe/Berlin]".to_owned()),
     }
 }
 
 /// A run that leaks, kills and loses, and whose processes and sessions bear hostile texts.
-pub(super) fn failing() -> Report {
+pub(crate) fn failing() -> Report {
     let hostile = [
         "claude --output-format stream-json --verbose --input-format stream-json --model claude-sonnet-4-5 --disallowedTools Bash,Read,Write",
         "claude \x1b[2J\x1b]0;owned\x07 --resume <script>alert(1)</script>",
@@ -286,12 +298,35 @@ pub(super) fn failing() -> Report {
         },
         elapsed_ms: 21_400,
         command: "leak-harness repro 603".to_owned(),
+        made: Made {
+            runtime: Some("bun 1.3.5".to_owned()),
+            settings: [("CLAUDE_CODE_PATH".to_owned(), "{claude}".to_owned())].into(),
+            description: "Nobody <b>ends</b> the child @someone".to_owned(),
+            issue: Some("thedotmack/claude-mem#603".to_owned()),
+            scenario: "#:schema scenario.json\n# Nobody ends it,\n# <b>not</b> even [here](x).\nname = \"603-as-reported\"\n# ```\n".to_owned(),
+            ..passing().made
+        },
+        stories: vec![Story {
+            session: "s\x1b[31m2<b>".to_owned(),
+            signature: "retained: primary `claude` after complete: never signalled, stdin still held open by the worker".to_owned(),
+            moments: [
+                (0, "the session opens"),
+                (1_204, "the session ends: complete"),
+                (4_310, "the grace of all sessions is over: claude 1927 is still there <script> @someone"),
+            ]
+            .map(|(after_ms, what)| Moment {
+                after_ms,
+                what: what.to_owned(),
+            })
+            .to_vec(),
+            omitted: 2,
+        }],
         ..passing()
     }
 }
 
 /// A run that proves nothing.
-pub(super) fn inconclusive() -> Report {
+pub(crate) fn inconclusive() -> Report {
     Report {
         scenario: ScenarioLine {
             name: "slow-summaries".to_owned(),

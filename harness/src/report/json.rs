@@ -1,10 +1,10 @@
 //! The report as JSON: `report.json`.
 
-use super::Report;
+use super::{Report, escape};
 
 /// The report as indented JSON with a line break at its end. The same report gives the same bytes.
 pub fn render(report: &Report) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(report).map(|text| text + "\n")
+    serde_json::to_string_pretty(report).map(|text| escape::json(&text) + "\n")
 }
 
 /// Reads a report back.

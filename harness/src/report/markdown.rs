@@ -1,9 +1,10 @@
-//! The report as Markdown, for a pull request.
+//! The report as Markdown, for a pull request, and for an issue of the worker's own project: whoever has nothing else can run it again.
 
 use comfy_table::{Table, presets};
 use fake_claude::quantity::Span;
 
-use super::escape::{html, markdown, plain_cut};
+use super::escape::{html_in_markdown, markdown, plain, plain_cut};
+use super::story::Story;
 use super::{Report, sentences};
 use crate::judge::finding::{Finding, ProcessLine};
 use crate::units;
@@ -24,6 +25,23 @@ pub fn render(report: &Report) -> String {
     line("");
     line(&markdown(&sentences::run_line(report)));
     line("");
+    if !report.made.description.is_empty() {
+        let issue = report.made.issue.as_deref();
+        let issue = issue.map_or_else(String::new, |issue| format!(" (see {})", markdown(issue)));
+        line(&format!("{}{issue}", markdown(&report.made.description)));
+        line("");
+    }
+    let why = sentences::preface(&report.made.scenario);
+    if !why.is_empty() {
+        line(&markdown(&why));
+        line("");
+    }
+    line("| | what was run |");
+    line("|---|---|");
+    for (name, what) in sentences::made(report) {
+        line(&format!("| {name} | {} |", markdown(&what)));
+    }
+    line("");
     line("| | books |");
     line("|---|---|");
     for (name, books) in sentences::process_books(report) {
@@ -39,6 +57,9 @@ pub fn render(report: &Report) -> String {
     line("");
     for finding in &report.findings {
         line(&found(finding));
+    }
+    for story in &report.stories {
+        line(&told(story));
     }
     if !report.thresholds.is_empty() {
         line("| threshold | limit | actual | |");
@@ -71,16 +92,88 @@ pub fn render(report: &Report) -> String {
         item("Not as expected", unexpected);
     }
     if !report.command.is_empty() {
-        item("Run it again", &report.command);
+        item("Run as", &sentences::without_folders(&report.command));
     }
-    out
+    out + &again(report)
+}
+
+/// One session, moment by moment, folded away.
+fn told(story: &Story) -> String {
+    let mut text = format!(
+        "<details><summary>One session of them, moment by moment: {}</summary>\n\n{}\n\n| ms | |\n|--:|---|\n",
+        html_in_markdown(&story.session),
+        markdown(&story.signature)
+    );
+    for moment in &story.moments {
+        text += &format!("| {} | {} |\n", moment.after_ms, markdown(&moment.what));
+    }
+    if story.omitted > 0 {
+        text += &format!(
+            "\n{} in between left out\n",
+            units::Count(u64::from(story.omitted), "moment")
+        );
+    }
+    text + "\n</details>\n"
+}
+
+/// How to run it again from nothing, with the scenario itself.
+fn again(report: &Report) -> String {
+    let scenario = &report.made.scenario;
+    if scenario.is_empty() {
+        return String::new();
+    }
+    let mut commands = vec!["cargo build --release".to_owned()];
+    let install = report.made.install.join(" ");
+    if !install.is_empty() {
+        commands.push(format!("target/release/leak-harness install {install}"));
+    }
+    let name = &report.scenario.name;
+    let mut run = format!(
+        "target/release/leak-harness run {name}.toml --seed {}",
+        report.scenario.seed
+    );
+    if let Some(worker) = report.made.install.last()
+        && report.worker.name == "claude-mem"
+        && !scenario.contains(worker.as_str())
+    {
+        run += &format!(" --worker {worker}");
+    }
+    commands.push(run);
+    let npm = if install.is_empty() {
+        ""
+    } else {
+        "; `install` needs npm, and `--source CLONE` for a release that npm lacks"
+    };
+    let mut harness = "leak-harness".to_owned();
+    if !report.made.harness.is_empty() {
+        harness += &format!(" {}", report.made.harness);
+    }
+    format!(
+        "\n#### Run it again from nothing\n\nIn a checkout of {}, on Linux with Rust{npm}:\n\n{}\n\n<details><summary>{}.toml</summary>\n\n{}\n\n</details>\n",
+        markdown(&harness),
+        fenced("sh", &commands.join("\n")),
+        html_in_markdown(name),
+        fenced("toml", scenario)
+    )
+}
+
+/// Text in a block that nothing in it can end.
+fn fenced(language: &str, text: &str) -> String {
+    let longest = text
+        .split(|c| c != '`')
+        .map(str::len)
+        .max()
+        .unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    let lines: Vec<String> = text.lines().map(plain).collect();
+    format!("{fence}{language}\n{}\n{fence}", lines.join("\n"))
 }
 
 /// A finding, its processes folded away.
 fn found(finding: &Finding) -> String {
     let mut text = format!(
         "<details><summary>{}</summary>\n\n{}\n\n",
-        html(&sentences::finding_line(finding)),
+        html_in_markdown(&sentences::finding_line(finding)),
         markdown(&sentences::evidence_line(finding))
     );
     if !finding.processes.is_empty() {
@@ -108,7 +201,10 @@ fn processes(lines: &[ProcessLine]) -> String {
             line.pss_bytes
                 .map_or_else(|| "-".to_owned(), |pss| (pss / 1_024).to_string()),
             units::elapsed(Span::from_millis(line.age_ms)),
-            markdown(&plain_cut(&line.command, COMMAND)),
+            markdown(&plain_cut(
+                &sentences::without_folders(&line.command),
+                COMMAND,
+            )),
         ]);
     }
     table.trim_fmt()
@@ -132,6 +228,39 @@ mod tests {
     #[test]
     fn doubt_is_shown() {
         insta::assert_snapshot!(render(&inconclusive()));
+    }
+
+    #[test]
+    fn the_worker_is_named_that_the_scenario_does_not_name() {
+        let mut report = failing();
+        report.worker.name = "claude-mem".to_owned();
+        report.made.install = vec!["bun@1.3.5".to_owned(), "claude-mem@13.25.3".to_owned()];
+        assert!(render(&report).contains("--seed 603 --worker claude-mem@13.25.3\n"));
+        report.made.scenario = "use = \"claude-mem@13.25.3\"".to_owned();
+        assert!(render(&report).contains("--seed 603\n"));
+    }
+
+    #[test]
+    fn no_folder_of_the_machine_is_shown() {
+        let mut report = failing();
+        report.command =
+            "/home/somebody/leak-harness run /home/somebody/x.toml --out=/srv/out".to_owned();
+        report.findings[0].processes[0].command =
+            "/tmp/leak-harness-a1/bin/claude --mcp-config /home/somebody/mcp.json".to_owned();
+        let text = render(&report);
+        for folder in ["somebody", "/srv", "/tmp"] {
+            assert!(!text.contains(folder), "{folder}");
+        }
+        assert!(text.contains("leak-harness run x.toml --out=out"));
+        assert!(text.contains("| claude --mcp-config mcp.json"));
+    }
+
+    #[test]
+    fn no_block_is_ended_by_what_stands_in_it() {
+        let mut report = failing();
+        report.made.scenario = "# ````\n</details> <script>\n# \x1b[2J".to_owned();
+        let text = render(&report);
+        assert!(text.contains("`````toml\n# ````\n</details> <script>\n# \\x1b[2J\n`````\n"));
     }
 
     #[test]

@@ -4,12 +4,18 @@
 //! the place where it is shown (see [`escape`]).
 
 pub mod escape;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod schema;
 mod sentences;
+pub mod story;
 pub mod terminal;
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::books::{Bins, Roles, Work};
@@ -20,6 +26,8 @@ use crate::judge::{
 };
 use crate::scenario::{Counts, Verdict};
 use crate::timeline::event::{Isolation, LoadStop, Source};
+
+use story::Story;
 
 /// The version of the JSON form. It grows when a field changes its meaning or goes; new fields do not change it.
 pub const SCHEMA: u32 = 1;
@@ -45,10 +53,41 @@ pub struct RunIdentity {
     pub command: String,
     /// The CPU time that the harness itself used, in milliseconds, where that was measured.
     pub cpu_ms: Option<u64>,
+    /// What was run on what, and how to have it again.
+    pub made: Made,
+    /// The scenario's file, where it was given by a path relative to where the run was started.
+    pub scenario_file: Option<String>,
+    /// The wall clock's time at the start of the run, with its zone, where the recording says.
+    pub started: Option<String>,
+}
+
+/// What was run on what, and how to have it again: so much of a run's circumstances as belongs into a public report, and no path of the
+/// machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Made {
+    /// The version of the harness that recorded.
+    pub harness: String,
+    /// The system and its kernel.
+    pub kernel: String,
+    /// The number of processors.
+    pub cores: u32,
+    /// The program that ran the worker, with its version, such as `bun 1.3.5`.
+    pub runtime: Option<String>,
+    /// What `leak-harness install` fetches to have this worker; the worker itself comes last.
+    pub install: Vec<String>,
+    /// The worker's settings as its adapter writes them, placeholders unfilled.
+    pub settings: BTreeMap<String, String>,
+    /// What the scenario says that it shows.
+    pub description: String,
+    /// The public issue that tells of it, as `owner/repository#number`.
+    pub issue: Option<String>,
+    /// The text of the scenario as it was run.
+    pub scenario: String,
 }
 
 /// What renderers see, and what `report.json` holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// The version of this form.
     pub schema: u32,
@@ -129,10 +168,22 @@ pub struct Report {
     /// The command that runs the same again.
     #[serde(default)]
     pub command: String,
+    /// What was run on what, and how to have it again.
+    #[serde(default)]
+    pub made: Made,
+    /// A few sessions of the findings, moment by moment; none in a report that was made without reading its recording twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stories: Vec<Story>,
+    /// The scenario's file, where it was given by a path relative to where the run was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario_file: Option<String>,
+    /// The wall clock's time at the start of the run, with its zone, where the recording says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
 }
 
 /// The scenario of a report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioLine {
     /// Its name.
     pub name: String,
@@ -145,7 +196,7 @@ pub struct ScenarioLine {
 }
 
 /// The worker of a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WorkerLine {
     /// Its name.
     pub name: String,
@@ -156,7 +207,7 @@ pub struct WorkerLine {
 }
 
 /// A witness of a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WitnessLine {
     /// Which.
     pub witness: Source,
@@ -168,7 +219,7 @@ pub struct WitnessLine {
 }
 
 /// What watching cost, and how well it went.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Overhead {
     /// The CPU time that the harness itself used, in milliseconds, where that was measured.
     pub cpu_ms: Option<u64>,
@@ -182,7 +233,7 @@ pub struct Overhead {
 }
 
 /// How much space a recording takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordingSize {
     /// Its events on disk, in bytes.
     pub bytes: u64,
@@ -298,6 +349,10 @@ impl Report {
             machine_memory_bytes: run.map_or(0, |run| run.memory_bytes),
             unbalanced: judgement.unbalanced,
             command: identity.command.clone(),
+            made: identity.made.clone(),
+            stories: Vec::new(),
+            scenario_file: identity.scenario_file.clone(),
+            started: identity.started.clone(),
         }
     }
 
@@ -310,4 +365,8 @@ impl Report {
 }
 
 #[cfg(test)]
-mod examples;
+mod escaping_tests;
+#[cfg(test)]
+pub(crate) mod examples;
+#[cfg(test)]
+pub(crate) mod hostile;

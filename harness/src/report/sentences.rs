@@ -169,6 +169,79 @@ pub(super) fn run_line(report: &Report) -> String {
     text
 }
 
+/// What was run on what, by name.
+pub(super) fn made(report: &Report) -> Vec<(&'static str, String)> {
+    let made = &report.made;
+    let mut worker = report.worker.name.clone();
+    if let Some(version) = &report.worker.version {
+        worker += &format!(" {version}");
+    }
+    if let Some(runtime) = &made.runtime {
+        worker += &format!(", run by {runtime}");
+    }
+    let mut lines = vec![("worker", worker)];
+    if !made.settings.is_empty() {
+        let settings: Vec<String> = made
+            .settings
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        lines.push(("its settings", settings.join(", ")));
+    }
+    if !made.harness.is_empty() {
+        lines.push(("harness", format!("leak-harness {}", made.harness)));
+    }
+    if !made.kernel.is_empty() {
+        let cores = count(made.cores, "processor");
+        lines.push(("system", format!("{}; {cores}", made.kernel)));
+    }
+    let claude =
+        "every claude is a stand-in that speaks its protocol and behaves as the scenario says";
+    lines.push(("claude", claude.to_owned()));
+    lines.push((
+        "time",
+        if report.scenario.time_scale == 1.0 {
+            "real".to_owned()
+        } else {
+            format!(
+                "all times of worker, claudes and load divided by {}",
+                report.scenario.time_scale
+            )
+        },
+    ));
+    lines
+}
+
+/// What a scenario's author says before its first key: why it is as it is. One paragraph; what only an editor reads is left out.
+pub(super) fn preface(scenario: &str) -> String {
+    let comments = scenario.lines().map_while(|line| line.strip_prefix('#'));
+    let lines: Vec<&str> = comments
+        .filter(|line| !line.starts_with(":schema"))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines.join(" ")
+}
+
+/// A command line with the last part alone of each path that begins at the root: folders tell of the machine and not of the run.
+pub(super) fn without_folders(command: &str) -> String {
+    let last = |path: &str| {
+        path.rsplit('/')
+            .find(|part| !part.is_empty())
+            .unwrap_or_default()
+            .to_owned()
+    };
+    command
+        .split(' ')
+        .map(|word| match word.split_once("=/") {
+            _ if word.starts_with('/') => last(word),
+            Some((name, path)) => format!("{name}={}", last(path)),
+            None => word.to_owned(),
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 /// The bins that hold something, with the sum that they make: `121 spawned = 0 clean + 121 retained`.
 pub(super) fn balance(spawned: (&str, u32), bins: &[(&str, u32)]) -> String {
     let held = bins

@@ -166,7 +166,10 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
         scenario.seed,
         scenario.run.time_scale,
     ));
-    let steps = Rc::new(RefCell::new(Steps::new(Rc::clone(&schedule))));
+    let steps = Rc::new(RefCell::new(Steps::new(
+        Rc::clone(&schedule),
+        &scenario.faults,
+    )));
     let following = Following::start(facts, passed_on, expectations, Rc::clone(&steps));
 
     let run = Run::prepare(
@@ -644,7 +647,7 @@ impl Run {
             life: self.worker.life(),
             emitter: self.emitter.clone(),
             disk: self.disk.clone(),
-            identity: identity(scenario, &self.order.manifest, None),
+            identity: identity(scenario, &self.order.scenario, &self.order.manifest, None),
             sessions: scenario.load.planned(),
             lasts: self.schedule.lasts(),
             load_began: Rc::clone(&self.load_began),

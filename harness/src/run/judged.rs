@@ -6,7 +6,8 @@ use std::path::Path;
 use crate::judge::lanes::Lanes;
 use crate::judge::{Expectations, GrowthFigure, Judge};
 use crate::recording::{Manifest, Overhead, Recording, RecordingError};
-use crate::report::{RecordingSize, Report, RunIdentity};
+use crate::report::story::Stories;
+use crate::report::{Made, RecordingSize, Report, RunIdentity};
 use crate::scenario::Scenario;
 use crate::strict_toml::TomlError;
 
@@ -93,7 +94,7 @@ fn judge_as(
     for event in events.by_ref() {
         judge.see(&event);
     }
-    let identity = identity(&scenario, manifest, recording.overhead);
+    let identity = identity(&scenario, &recording.scenario, manifest, recording.overhead);
     // Whether it goes on is asked before its end could have been read.
     let mut judgement = if goes_on {
         judge.so_far_judged()
@@ -105,12 +106,20 @@ fn judge_as(
     if scenario.load.lasts.is_some() {
         report.recording = Some(RecordingSize::of(recording.bytes(), report.elapsed_ms));
     }
+    let mut stories = Stories::of(&report);
+    if !stories.are_none() {
+        for event in recording.events()? {
+            stories.see(&event);
+        }
+    }
+    report.stories = stories.finish();
     Ok((report, lanes))
 }
 
 /// What a judgement does not know of its run.
 pub(super) fn identity(
     scenario: &Scenario,
+    text: &str,
     manifest: &Manifest,
     overhead: Option<Overhead>,
 ) -> RunIdentity {
@@ -124,5 +133,20 @@ pub(super) fn identity(
         cleanup: manifest.cleanup.clone(),
         command: manifest.again.clone(),
         cpu_ms: overhead.map(|overhead| overhead.cpu_ms),
+        made: Made {
+            harness: manifest.harness.clone(),
+            kernel: manifest.kernel.clone(),
+            cores: manifest.cores,
+            runtime: manifest.runtime.clone(),
+            install: manifest.install.clone(),
+            settings: manifest.settings.clone(),
+            description: scenario.description.clone(),
+            issue: scenario.issue.clone(),
+            scenario: text.to_owned(),
+        },
+        // A path of this machine says nothing elsewhere.
+        scenario_file: Some(manifest.scenario_file.clone())
+            .filter(|file| !file.is_empty() && Path::new(file).is_relative()),
+        started: Some(manifest.started.clone()).filter(|started| !started.is_empty()),
     }
 }

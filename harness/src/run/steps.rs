@@ -1,6 +1,9 @@
 //! Which step of the protocol each session has reached, and which process serves it: what planned faults, and sessions that end at a step,
 //! wait for. It decides when something is done, never what is judged.
+//!
+//! A session is followed until it ends, since it waits for its own steps alone; those that faults name are followed to the end of the run.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::rc::Rc;
@@ -10,14 +13,22 @@ use tokio::sync::oneshot;
 
 use crate::driver::Schedule;
 use crate::process::ProcessIdentity;
-use crate::scenario::{Step, Victim};
+use crate::scenario::{Fault, Step, Victim};
 use crate::timeline::event::{Event, EventKind};
 
-/// The steps of all sessions, by their numbers from 1.
+/// How many sessions are kept for which nobody has said yet that they were started. Of more, the first are not waited for any more.
+const UNSERVED: usize = 4_096;
+
+/// The steps of sessions, by their numbers from 1.
 #[derive(Debug)]
 pub struct Steps {
     schedule: Rc<Schedule>,
-    reached: BTreeSet<(u32, Step)>,
+    /// The sessions that faults name.
+    named: BTreeSet<u32>,
+    /// What sessions have reached that are open or named.
+    reached: BTreeMap<u32, BTreeSet<Step>>,
+    /// Sessions that opened and for which no claude has said hello yet.
+    unserved: BTreeSet<u32>,
     waiting: BTreeMap<(u32, Step), Vec<oneshot::Sender<()>>>,
     /// The session of each item that was offered and not yet answered.
     items: BTreeMap<String, u32>,
@@ -37,11 +48,13 @@ struct Known {
 }
 
 impl Steps {
-    /// Nothing was reached yet.
-    pub fn new(schedule: Rc<Schedule>) -> Self {
+    /// Nothing was reached yet. `faults` are those that are planned.
+    pub fn new(schedule: Rc<Schedule>, faults: &[Fault]) -> Self {
         Self {
             schedule,
-            reached: BTreeSet::new(),
+            named: faults.iter().map(Fault::session).collect(),
+            reached: BTreeMap::new(),
+            unserved: BTreeSet::new(),
             waiting: BTreeMap::new(),
             items: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -52,7 +65,7 @@ impl Steps {
     /// Ready when a session reaches a step, at once if it has; never, if it never does.
     pub fn when(&mut self, session: u32, step: Step) -> impl Future<Output = ()> + use<> {
         let (tell, told) = oneshot::channel();
-        if self.reached.contains(&(session, step)) {
+        if self.has_reached(session, step) {
             // The other end is held two lines above.
             let _ = tell.send(());
         } else {
@@ -64,6 +77,11 @@ impl Steps {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    fn has_reached(&self, session: u32, step: Step) -> bool {
+        let reached = self.reached.get(&session);
+        reached.is_some_and(|reached| reached.contains(&step))
     }
 
     /// The live process of a session that a fault is for: of several, the one that was met last. The worker is no process of a session.
@@ -103,7 +121,10 @@ impl Steps {
     pub fn see(&mut self, event: &Event) {
         match &event.event {
             EventKind::SessionOpened { session } => self.reach_named(session, Step::Opened),
-            EventKind::SessionEnded { session, .. } => self.reach_named(session, Step::Ended),
+            EventKind::SessionEnded { session, .. } => {
+                self.reach_named(session, Step::Ended);
+                self.forget(session);
+            }
             EventKind::WorkOffered { session, item, .. } => {
                 if let Some(number) = self.schedule.number_of(session) {
                     self.items.insert(item.clone(), number);
@@ -164,11 +185,7 @@ impl Steps {
             return;
         }
         // Nobody has said yet whom it serves; sessions are served in the order in which they come.
-        let next = (1..=self.schedule.planned()).find(|number| {
-            self.reached.contains(&(*number, Step::Opened))
-                && !self.reached.contains(&(*number, Step::Started))
-        });
-        if let Some(number) = next {
+        if let Some(number) = self.unserved.first().copied() {
             if let Some(known) = self.processes.get_mut(&process) {
                 known.session = known.session.or(Some(number));
             }
@@ -194,11 +211,41 @@ impl Steps {
     }
 
     fn reach(&mut self, session: u32, step: Step) {
-        if self.reached.insert((session, step)) {
+        match step {
+            Step::Opened => {
+                self.unserved.insert(session);
+                if self.unserved.len() > UNSERVED {
+                    self.unserved.pop_first();
+                }
+            }
+            Step::Started => {
+                self.unserved.remove(&session);
+            }
+            _ => {}
+        }
+        let reached = match self.reached.entry(session) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) if step == Step::Opened || self.named.contains(&session) => {
+                new.insert(BTreeSet::new())
+            }
+            // It is over, and nobody waits for anything of it.
+            Entry::Vacant(_) => return,
+        };
+        if reached.insert(step) {
             for tell in self.waiting.remove(&(session, step)).unwrap_or_default() {
                 // Whoever waited may have given up.
                 let _ = tell.send(());
             }
+        }
+    }
+
+    /// A session is over: it waits for nothing any more.
+    fn forget(&mut self, session: &str) {
+        let number = self.schedule.number_of(session);
+        if let Some(number) = number.filter(|number| !self.named.contains(number)) {
+            self.reached.remove(&number);
+            self.waiting.retain(|(waiting, _), _| *waiting != number);
+            self.items.retain(|_, of| *of != number);
         }
     }
 }
@@ -209,12 +256,22 @@ mod tests {
     use crate::scenario::Load;
     use crate::timeline::notation::events;
 
-    /// Two sessions whose ids are written as `s1` and `s2` in the histories.
+    /// Two sessions whose ids are written as `s1` and `s2` in the histories; a fault names both.
     fn follow(text: &str) -> Steps {
+        follow_with(text, &[1, 2])
+    }
+
+    /// The same, with faults that name these.
+    fn follow_with(text: &str, named: &[u32]) -> Steps {
         let load: Load = toml::from_str("sessions = 2\nend = \"complete\"").unwrap();
         let schedule = Rc::new(Schedule::new(&load, &[], 603, 1.0));
         let ids: Vec<String> = (0..2).map(|index| schedule.plan(index).id).collect();
-        let mut steps = Steps::new(schedule);
+        let fault = |number: &u32| {
+            let text = format!("what = \"sigkill\"\non = \"given\"\nsession = {number}");
+            toml::from_str(&text).unwrap()
+        };
+        let faults: Vec<Fault> = named.iter().map(fault).collect();
+        let mut steps = Steps::new(schedule, &faults);
         for event in events(&text.replace("s1", &ids[0]).replace("s2", &ids[1])) {
             steps.see(&event);
         }
@@ -222,11 +279,8 @@ mod tests {
     }
 
     fn reached(steps: &Steps, session: u32) -> Vec<Step> {
-        let of = steps
-            .reached
-            .iter()
-            .filter(|(number, _)| *number == session);
-        of.map(|(_, step)| *step).collect()
+        let of = steps.reached.get(&session);
+        of.map_or(Vec::new(), |of| of.iter().copied().collect())
     }
 
     const SERVED: &str = "
@@ -255,6 +309,21 @@ mod tests {
                 Step::Ended,
                 Step::Eof
             ]
+        );
+    }
+
+    #[test]
+    fn one_that_no_fault_names_is_forgotten_at_its_end() {
+        let text =
+            format!("{SERVED}; 2s end s1 complete; 2.1s eof 10; 2.2s done 10 1 observation a");
+        let steps = follow_with(&text, &[2]);
+        assert_eq!(reached(&steps, 1), []);
+        assert_eq!(reached(&steps, 2), [Step::Opened, Step::Started]);
+        assert_eq!((steps.items.len(), steps.unserved.len()), (0, 0));
+        let open = follow_with(SERVED, &[]);
+        assert_eq!(
+            reached(&open, 1),
+            [Step::Opened, Step::Started, Step::Serves, Step::Given]
         );
     }
 

@@ -5,6 +5,7 @@
 
 use fake_claude::control::{Role, Say, TurnKind};
 use fake_claude::quantity::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::process::{ProcessIdentity, ProcessRow};
@@ -25,7 +26,9 @@ pub struct Event {
 }
 
 /// Who saw it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The run itself.
@@ -45,7 +48,7 @@ pub enum Source {
 }
 
 /// What kind of place a run had. Each part was tried on its own.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Isolation {
     /// Whether the run had its own PID namespace: leftovers get parent 1, and the kernel ends everything with its PID 1.
     pub pid_namespace: bool,
@@ -82,7 +85,7 @@ pub struct RunFacts {
 }
 
 /// Why a load was stopped before its time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LoadStop {
     /// Something was found that fails the run whatever comes later, and the user had asked to stop then.
@@ -222,11 +225,12 @@ pub enum EventKind {
         /// The item's marker.
         item: String,
     },
-    /// Stored work was read back from the worker, at the end of the run, and this item was in it.
+    /// Stored work was read back from the worker, at the end of the run, and this item was in it. Told for each page that was read, so
+    /// that an item in records on two pages is told of twice.
     WorkStored {
         /// The item's marker.
         item: String,
-        /// In how many stored records.
+        /// In how many stored records of that page.
         times: u32,
     },
     /// The worker still keeps the item in its queue on disk, at the end of the run.

@@ -121,7 +121,7 @@ impl Cache {
 }
 
 /// What a program answers to `--version`: the first word of it that is a version, a leading `v` left out.
-fn version_of(program: &Path) -> Option<Version> {
+pub(super) fn version_of(program: &Path) -> Option<Version> {
     let output = Command::new(program).arg("--version").output().ok()?;
     String::from_utf8_lossy(&output.stdout)
         .split_whitespace()

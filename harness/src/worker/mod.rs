@@ -19,6 +19,7 @@ mod install_error;
 mod lines;
 mod place;
 pub mod programs;
+mod provenance;
 pub mod releases;
 mod requests;
 mod scaled;

@@ -35,11 +35,11 @@ const MODEL_KEYS: [&str; 12] = [
 ];
 
 /// An Agent SDK that can be named as a worker.
-struct Sdk {
+pub(super) struct Sdk {
     /// The built-in adapter, which is also the name.
-    adapter: &'static str,
+    pub(super) adapter: &'static str,
     /// As what it is installed.
-    package: &'static str,
+    pub(super) package: &'static str,
     /// What its host can do at a session's end.
     ends: &'static [&'static str],
     /// A version, for errors.
@@ -47,17 +47,25 @@ struct Sdk {
 }
 
 /// The Agent SDKs.
-const SDKS: [Sdk; 2] = [
+pub(super) const SDKS: [Sdk; 2] = [
     Sdk {
         adapter: "sdk-ts",
         package: "claude-agent-sdk",
-        ends: &["complete", "break", "abort", "exit"],
+        ends: &["complete", "break", "break-in-turn", "abort", "exit"],
         example: "0.3.330",
     },
     Sdk {
         adapter: "sdk-py",
         package: "claude-agent-sdk-py",
-        ends: &["complete", "break", "aclose", "abort", "exit"],
+        ends: &[
+            "complete",
+            "break",
+            "break-in-turn",
+            "aclose",
+            "aclose-in-turn",
+            "abort",
+            "exit",
+        ],
         example: "0.2.187",
     },
 ];

@@ -232,6 +232,17 @@ fn a_dialect_brings_the_requests_along_and_nothing_else() {
     assert!(model.has_end(End::Abort) && !newer.has_end(End::Abort) && newer.has_end(End::Abandon));
 }
 
+/// Without it a release that knows a request again by this id would seem to do twice what is sent twice.
+#[test]
+fn the_use_of_a_tool_is_named_to_a_release_whose_hook_names_it() {
+    let id_of = |adapter: &str| {
+        let adapter = Adapter::built_in(adapter).unwrap();
+        serde_json::to_value(&adapter.observation).unwrap()[0]["body"]["tool_use_id"].clone()
+    };
+    assert_eq!(id_of("claude-mem-13.25"), "toolu_{marker}");
+    assert!(id_of("claude-mem-13.4").is_null());
+}
+
 #[test]
 fn releases_find_their_adapter_by_version() {
     let name = |version: &str| {
@@ -348,10 +359,11 @@ fn kept_work_is_read_where_it_lies() {
             _ => "database",
         }
     };
+    // A worker that has died says nothing, and its queue lies in its database still.
     assert_eq!(
         ["9.0.0", "12.3.9", "12.4.9", "13.0.0", "13.4.0", "13.25.3"].map(read_from),
         [
-            "worker", "worker", "database", "database", "nowhere", "nowhere"
+            "database", "database", "database", "database", "nowhere", "nowhere"
         ]
     );
 }

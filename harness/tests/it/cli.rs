@@ -398,6 +398,12 @@ fn a_run_leaves_every_format_and_is_judged_and_rendered_again() {
     assert_eq!(markdown.stdout, file("report.md"));
     let junit = ground.call(["report", out, "--format", "junit"]).expect(0);
     assert_eq!(junit.stdout, file("junit.xml"));
+    let page = ground.call(["report", out, "--format", "html"]).expect(0);
+    assert_eq!(page.stdout, file("report.html"));
+    assert!(
+        page.stdout
+            .contains("<script type=\"application/json\" id=\"lanes-data\">")
+    );
     let document = quick_junit::Report::deserialize_from_str(&junit.stdout).expect("it is JUnit");
     let [suite] = &document.test_suites[..] else {
         panic!("one suite: {document:?}");
@@ -606,6 +612,17 @@ fn the_schema_is_json_and_names_the_keys() {
     ] {
         assert!(schema.pointer(key).is_some(), "{key}");
     }
+    let named = ground.call(["schema", "scenario"]).expect(0);
+    assert_eq!(named.json(), schema);
+    let report = ground.call(["schema", "report"]).expect(0).json();
+    let kept = include_str!("../../../reports/report.schema.json");
+    assert_eq!(
+        report.to_string(),
+        serde_json::from_str::<serde_json::Value>(kept)
+            .expect("it is JSON")
+            .to_string()
+    );
+    ground.call(["schema", "recording"]).expect(2);
 }
 
 #[test]

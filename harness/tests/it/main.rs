@@ -6,6 +6,9 @@ mod attach;
 mod cli;
 // Looks for processes in /proc.
 #[cfg(target_os = "linux")]
+mod compare;
+// Looks for processes in /proc.
+#[cfg(target_os = "linux")]
 mod end_to_end;
 mod explore;
 // Looks for processes in /proc.

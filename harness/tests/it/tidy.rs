@@ -33,6 +33,11 @@ const MAY_USE: [(&str, &[&str], &str); 27] = [
         &["units", "process", "scenario", "timeline", "judge"],
         "a report is a pure function of a judgement",
     ),
+    (
+        "compare",
+        &["units", "scenario", "timeline", "judge", "report"],
+        "a comparison is a pure function of two reports",
+    ),
     ("clock", &["units"], "the only reader of time"),
     (
         "emitter",
@@ -99,8 +104,20 @@ const MAY_USE: [(&str, &[&str], &str); 27] = [
         "a program of its own, which holds whom it signals as the harness does",
     ),
     (
+        "screen",
+        &["report::escape"],
+        "it draws what it is given, on whatever it is given",
+    ),
+    (
         "attach",
-        &["clock", "platform", "process", "report::escape", "units"],
+        &[
+            "clock",
+            "platform",
+            "process",
+            "report::escape",
+            "screen",
+            "units",
+        ],
         "it looks at a daemon of somebody else's: no scenario, no worker, no judge",
     ),
     (
@@ -195,6 +212,7 @@ const MAY_USE: [(&str, &[&str], &str); 27] = [
             "batch",
             "bisect",
             "clock",
+            "compare",
             "explore",
             "gym",
             "isolation",

@@ -98,7 +98,7 @@ impl Census {
         if life.broken.is_none()
             && let Some(broken) = self.overdue(facts, life, false)
         {
-            self.break_obligation(id, broken);
+            self.break_obligation(facts, id, broken);
         }
         let life = &self.lives[&id];
         if let Some(departed) = life.departed()
@@ -134,10 +134,11 @@ impl Census {
         }
     }
 
-    pub(super) fn break_obligation(&mut self, id: ProcessIdentity, broken: Broken) {
+    pub(super) fn break_obligation(&mut self, facts: &Facts, id: ProcessIdentity, broken: Broken) {
         if let Some(life) = self.lives.get_mut(&id) {
             life.broken = Some(broken);
             self.live_leaks += 1;
+            self.stand(facts, id);
         }
     }
 
@@ -210,7 +211,7 @@ impl Census {
             if life.broken.is_none()
                 && let Some(broken) = self.overdue(facts, life, true)
             {
-                self.break_obligation(*id, broken);
+                self.break_obligation(facts, *id, broken);
             }
         }
         // Decisions look at relatives, so no process is forgotten before all are decided.

@@ -7,6 +7,7 @@ use crate::judge::books::Fate;
 use crate::judge::ending::Ending;
 use crate::judge::facts::Facts;
 use crate::judge::sessions::{Service, SessionKey};
+use crate::judge::standing::Standing;
 use crate::judge::work::Items;
 use crate::process::ProcessIdentity;
 use crate::units::RunTime;
@@ -28,13 +29,15 @@ impl Census {
             return;
         };
         let role = self.role_of(life);
-        let known = self
-            .session_of(life)
-            .filter(|key| facts.sessions.get(*key).opened.is_some());
+        let named = self.session_of(life);
+        let known = named.filter(|key| facts.sessions.get(*key).opened.is_some());
         let session = known.or_else(|| {
             // Better than nobody's: the only session that was open when it came.
             serves(role).then(|| facts.sessions.only_one_open_at(life.first))?
         });
+        if let Some(session) = session {
+            facts.sessions.wake(session);
+        }
         self.live_leaks -= u32::from(life.broken.is_some());
         let ended = life.died();
         if ended.is_some_and(|ended| ended < facts.runs_own_end(life)) {
@@ -66,6 +69,12 @@ impl Census {
             self.unsure.get_or_insert(why);
         }
         self.roles.of_mut(role).put(decided.fate);
+        if let Some(course) = &mut self.course {
+            // Whom it named although it never opened is better than nobody.
+            let session = session.or(named).filter(|_| serves(role));
+            let session = session.map(|key| facts.sessions.get(key));
+            course.add(session, &self.lives[&id], role, decided.fate);
+        }
     }
 
     /// Forgets a process that is in its bin.
@@ -73,7 +82,15 @@ impl Census {
         let Some(life) = self.lives.remove(&id) else {
             return;
         };
+        // One that starts a process for every session must not remember all of them.
+        if let Some(starter) = life
+            .starter
+            .and_then(|starter| self.lives.get_mut(&starter))
+        {
+            starter.children.retain(|child| *child != id);
+        }
         self.uncount(life.counted);
+        self.standing.replace(life.standing, Standing::default());
         self.memory.forgotten(life.pss_bytes);
         if let Some(look) = life.next_look {
             self.agenda.remove(&(look, id));

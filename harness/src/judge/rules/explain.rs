@@ -141,7 +141,7 @@ The worker accepted the item; when all had come to rest, no good turn had answer
 worker lets one read that back; and it waited nowhere. An item that is stored although no turn with it ended well is lost too.
 Usually behind it: a session's end that throws away its queue, or a claude killed in mid-turn whose work nobody delivers again.
 The cause is one of: `accepted, and never given to a claude`, `given to a claude that ended before it answered`, `given to a claude that
-never answered it`, `its turn ended in an error`, `answered in a turn of another kind alone`, `answered by claude and never stored`,
+never answered it`, `given to a claude whose worker went away before it answered`, `its turn ended in an error`, `answered in a turn of another kind alone`, `answered by claude and never stored`,
 `stored as done, and no turn of it ended well`; `cause unknown` where the control socket was not watched throughout.",
     },
     Explanation {

@@ -21,6 +21,7 @@
 use std::collections::BTreeMap;
 
 use fake_claude::quantity::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::expectations::Expectations;
@@ -44,7 +45,7 @@ const CHILDREN_EACH: f64 = 4.0;
 const RELATIVE: f64 = 0.05;
 
 /// A figure that is watched for growth, as measured.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GrowthFigure {
     /// Its name: `the worker's RSS`, in bytes; all others are counts.
     pub figure: String,
@@ -232,7 +233,7 @@ impl Growth {
                     .known_growth
                     .iter()
                     .find(|known| known.figure == name && known.judged);
-                let faster = baseline.map(|baseline| faster(&figure, baseline));
+                let faster = baseline.map(|baseline| figure.surely_faster_than(baseline));
                 let finding = finding(&figure, faster == Some(true));
                 if faster == Some(false) {
                     summary.known.push(format!("growth: {}", finding.shape));
@@ -305,6 +306,13 @@ fn measured(name: &str, trend: Trend, least: Span) -> GrowthFigure {
 }
 
 impl GrowthFigure {
+    /// Whether it grows surely faster than in another run: the intervals of the two slopes lie apart, per session where both runs had
+    /// sessions, since loads differ, and per hour otherwise.
+    pub fn surely_faster_than(&self, other: &Self) -> bool {
+        let per_session = self.per_session.is_some() && other.per_session.is_some();
+        self.bounds(per_session).0 > other.bounds(per_session).1
+    }
+
     /// The bounds of its slope: per session where sessions opened, else per hour.
     fn bounds(&self, per_session: bool) -> (f64, f64) {
         let each = match self.per_session {
@@ -388,12 +396,6 @@ impl GrowthSummary {
         }
         parts.join("; ")
     }
-}
-
-/// Whether growth is surely faster than that of a baseline.
-fn faster(figure: &GrowthFigure, baseline: &GrowthFigure) -> bool {
-    let per_session = figure.per_session.is_some() && baseline.per_session.is_some();
-    figure.bounds(per_session).0 > baseline.bounds(per_session).1
 }
 
 fn finding(figure: &GrowthFigure, faster: bool) -> Found {

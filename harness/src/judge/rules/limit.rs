@@ -1,12 +1,13 @@
 //! Limit: a threshold of the scenario was crossed.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::finding::Found;
 use crate::scenario::{Bin, Limits};
 
 /// A threshold, and what was measured against it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Threshold {
     /// What was measured, with its unit in the name.
     pub metric: String,

@@ -13,7 +13,7 @@ pub(in crate::judge) fn stalled(facts: &Facts) -> Vec<Found> {
         .sessions
         .iter()
         .filter_map(|session| {
-            let (cause, seen) = why(facts, session)?;
+            let (cause, seen) = why(facts, &session)?;
             Some(Found {
                 rule: Bin::Stalled,
                 subject: "session".to_owned(),

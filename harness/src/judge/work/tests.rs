@@ -1,6 +1,6 @@
-use super::*;
 use crate::judge::check::{check, check_with, judge};
 use crate::judge::finding::Finding;
+use crate::scenario::Bin;
 
 /// A session with a primary, and one item that was offered. It ends at 3 s, cleanly.
 const SESSION: &str = "
@@ -112,6 +112,21 @@ fn when_work_went_on_until_the_deadline_it_waits() {
         &format!("{SESSION}\n1.3s accept a\n{END}"),
         "inconclusive pending=1",
     );
+}
+
+/// The real claude-mem 12.4.9 counts items in its queue that it has stored, and has dropped others: the run never comes to rest.
+#[test]
+fn what_is_not_in_a_queue_that_can_be_read_is_lost_when_nothing_goes_on() {
+    let silent = format!(
+        "{SESSION}\n1.2s offer b s1 observation; 1.3s accept a; 1.3s accept b; 4.5s drained busy; 4.6s kept b\n{END}"
+    );
+    check(&silent, "fail lost=1 pending=1");
+    // Nobody knows what is in the queue: it may be there.
+    check(&silent.replace("4.6s kept b", ""), "inconclusive pending=2");
+    // Something went on a moment ago.
+    let busy =
+        "1s seen 11 parent 5; 1s hello 11 primary; 3.9s bye 11 eof; 3.9s exited 11; 3.9s gone 11";
+    check(&format!("{busy}\n{silent}"), "inconclusive pending=2");
 }
 
 #[test]
@@ -242,6 +257,19 @@ fn a_lost_item_says_how_far_it_came() {
     ] {
         check_cause(&history(&middle), Bin::Lost, cause);
     }
+}
+
+#[test]
+fn a_turn_that_ends_without_its_worker_was_not_failed_by_the_claude() {
+    let restart = "1.5s stop; 1.5s worker-exit 5; 1.6s worker 6; 1.9s ready";
+    let middle = "1.3s accept a; 1.4s work 10 observation a";
+    check_cause(
+        &history(&format!(
+            "{middle}; {restart}; 1.8s failed 10 1 observation a"
+        )),
+        Bin::Lost,
+        "given to a claude whose worker went away before it answered",
+    );
 }
 
 #[test]

@@ -1,0 +1,202 @@
+//! The comparison as one HTML page, which needs no network and no other file. It shares the look, the charts' library and their script
+//! with the page of a report.
+
+use askama::Template;
+use charming::Chart;
+use charming::element::{LineStyle, LineStyleType};
+
+use super::words::{self, Line, Lines};
+use super::{Comparison, Outcome};
+use crate::judge::Point;
+use crate::report::Report;
+use crate::report::html::charts::{ChartOf, Unit, data, frame, legend, line};
+use crate::report::html::{
+    CHART_LIBRARY, CHART_LIBRARY_VERSION, CHART_SCRIPT, HtmlError, STYLE, embed,
+};
+use crate::units::{self, Count};
+
+/// What this page has beside the looks that it shares.
+const OWN_STYLE: &str = include_str!("compare.css");
+
+/// A finding on the page.
+struct Found {
+    word: &'static str,
+    tone: &'static str,
+    text: String,
+    seen: String,
+    sessions: String,
+}
+
+#[derive(Template)]
+#[template(path = "compare/compare.html")]
+struct Page<'a> {
+    comparison: &'a Comparison,
+    verdict: &'static str,
+    outcome: &'static str,
+    a: String,
+    b: String,
+    regressions: Vec<String>,
+    findings: Vec<Found>,
+    tables: Vec<Lines>,
+    charts: Vec<ChartOf>,
+    charts_data: String,
+    style: &'static str,
+    own_style: &'static str,
+    library: &'static str,
+    library_version: &'static str,
+    chart_script: &'static str,
+}
+
+/// The comparison as a page, with the curves of both reports.
+///
+/// # Errors
+///
+/// When the page cannot be written, which no report is known to cause.
+pub fn render(comparison: &Comparison, a: &Report, b: &Report) -> Result<String, HtmlError> {
+    let charts = charts(a, b);
+    let findings = comparison.findings.iter().map(|finding| Found {
+        word: words::change_word(finding.change),
+        tone: words::finding_tone(finding).name(),
+        text: words::finding(finding),
+        seen: finding.seen.clone(),
+        sessions: finding.sessions.join(", "),
+    });
+    Ok(Page {
+        comparison,
+        verdict: match comparison.outcome {
+            Outcome::Regression => "fail",
+            Outcome::Undecided => "inconclusive",
+            Outcome::NoRegression => "pass",
+        },
+        outcome: words::outcome(comparison.outcome),
+        a: words::side(&comparison.a),
+        b: words::side(&comparison.b),
+        regressions: words::regressions(comparison),
+        findings: findings.collect(),
+        tables: words::tables(comparison),
+        charts_data: embed::script_json(&charts)?,
+        charts,
+        style: STYLE,
+        own_style: OWN_STYLE,
+        library: CHART_LIBRARY,
+        library_version: CHART_LIBRARY_VERSION,
+        chart_script: CHART_SCRIPT,
+    }
+    .render()?)
+}
+
+/// Both curves in one chart, for each figure that has one; none where neither run was sampled.
+fn charts(a: &Report, b: &Report) -> Vec<ChartOf> {
+    if a.series.is_empty() && b.series.is_empty() {
+        return Vec::new();
+    }
+    let most = |of: fn(&Point) -> Option<u64>| {
+        let most = |report: &Report| report.series.iter().filter_map(of).max().unwrap_or(0);
+        (most(a), most(b))
+    };
+    let children: fn(&Point) -> Option<u64> = |point| Some(point.children.into());
+    let rss: fn(&Point) -> Option<u64> = |point| Some(point.rss_bytes);
+    let worker: fn(&Point) -> Option<u64> = |point| point.worker_rss_bytes;
+    let alive = |count| Count(count, "process").to_string();
+    let (alive_a, alive_b) = most(children);
+    let bytes = |of| {
+        let (of_a, of_b) = most(of);
+        format!("A {} at most, B {}", units::bytes(of_a), units::bytes(of_b))
+    };
+    vec![
+        ChartOf {
+            id: "chart-children",
+            title: "Processes alive",
+            says: format!("A {} at most at once, B {}", alive(alive_a), alive(alive_b)),
+            unit: Unit::Count,
+            whole: None,
+            option: both(a, b, Unit::Count, children),
+        },
+        ChartOf {
+            id: "chart-memory",
+            title: "RSS of the worker’s processes",
+            says: bytes(rss),
+            unit: Unit::Bytes,
+            whole: None,
+            option: both(a, b, Unit::Bytes, rss),
+        },
+        ChartOf {
+            id: "chart-worker",
+            title: "RSS of the worker itself",
+            says: bytes(worker),
+            unit: Unit::Bytes,
+            whole: None,
+            option: both(a, b, Unit::Bytes, worker),
+        },
+    ]
+}
+
+/// A dashed and B drawn through, each in its colour, from the start of its own run.
+fn both(a: &Report, b: &Report, unit: Unit, of: fn(&Point) -> Option<u64>) -> Chart {
+    let curve = |name: &str, colour: &str, dash: LineStyleType, report: &Report| {
+        line(name, colour)
+            .line_style(LineStyle::new().color(colour).width(2).type_(dash))
+            .data(data(&report.series, of))
+    };
+    let most = [a, b]
+        .iter()
+        .flat_map(|report| &report.series)
+        .filter_map(of);
+    let elapsed = a.elapsed_ms.max(b.elapsed_ms);
+    frame(elapsed, unit, most.max().unwrap_or(0))
+        .legend(legend())
+        .series(curve(
+            "A (dashed)",
+            "var(--accent)",
+            LineStyleType::Dashed,
+            a,
+        ))
+        .series(curve("B", "var(--over)", LineStyleType::Solid, b))
+}
+
+impl Line {
+    /// The class of its cells.
+    fn class(&self) -> &'static str {
+        self.tone.name()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::compare;
+    use crate::compare::examples::{doubtful, failing, inconclusive, passing};
+
+    /// The page without what it shares with the page of a report: style, library, script.
+    fn own(page: &str) -> String {
+        let mut own = page.to_owned();
+        for shared in [STYLE, OWN_STYLE, CHART_LIBRARY, CHART_SCRIPT] {
+            own = own.replace(shared, "");
+        }
+        own.replace(CHART_LIBRARY_VERSION, "VERSION")
+    }
+
+    #[test]
+    fn a_regression_is_shown_with_both_curves() {
+        let (a, b) = (passing(), failing());
+        let comparison = compare(("reports/before", &a), ("reports/after", &b), 0);
+        insta::assert_snapshot!(own(&render(&comparison, &a, &b).unwrap()));
+    }
+
+    #[test]
+    fn doubt_has_its_own_colour() {
+        let page = render(&doubtful(), &passing(), &inconclusive()).unwrap();
+        assert!(page.contains("data-verdict=\"inconclusive\""));
+        assert!(page.contains("Not decided"));
+    }
+
+    #[test]
+    fn runs_without_samples_have_no_charts() {
+        let mut bare = passing();
+        bare.series.clear();
+        let comparison = compare(("a", &bare), ("b", &bare), 0);
+        let page = own(&render(&comparison, &bare, &bare).unwrap());
+        assert!(!page.contains("class=\"plot\""));
+        assert!(page.contains("there is nothing to draw"));
+    }
+}

@@ -1,0 +1,215 @@
+//! The book of each item, when all is over: its bin, and why.
+
+use fake_claude::control::TurnKind;
+
+use super::{Answer, Course, Item, Items};
+use crate::judge::books::Work;
+use crate::judge::facts::Facts;
+use crate::judge::sessions::SessionKey;
+use crate::scenario::{Bin, End};
+use crate::timeline::event::Source;
+
+/// The book of an item that is a finding, settled.
+#[derive(Debug)]
+pub(in crate::judge) struct Settled {
+    pub marker: String,
+    pub session: SessionKey,
+    pub kind: TurnKind,
+    pub bin: Bin,
+    /// Whether it waits in or behind a live claude.
+    pub waits: bool,
+    /// Whether it lies in the worker's queue.
+    pub queued: bool,
+    /// Whether no claude ever read it.
+    pub unread: bool,
+    /// Whether the claude that read it last ended before it answered.
+    pub left: bool,
+    /// Whether it speaks against the worker.
+    pub blames: bool,
+    pub cause: &'static str,
+    pub offered_seq: u64,
+}
+
+/// The count that an item in this bin belongs to; in none, it was answered or given up.
+const fn count_of(work: &mut Work, bin: Option<Bin>, gave_up: bool) -> &mut u32 {
+    match bin {
+        None if gave_up => &mut work.aborted,
+        None => &mut work.answered,
+        Some(Bin::Duplicated) => &mut work.duplicated,
+        Some(Bin::Lost) => &mut work.lost,
+        Some(Bin::Pending) => &mut work.pending,
+        Some(Bin::Refused) => &mut work.refused,
+        Some(Bin::Skipped) => &mut work.skipped,
+        Some(_) => &mut work.unknown,
+    }
+}
+
+/// Why an item waits that a live claude has, or that stands behind one.
+const WAITS: &str = "waits in or behind a live claude";
+
+/// Why an item is lost whose turn failed.
+const FAILED: &str = "its turn ended in an error";
+
+/// Why an item is lost whose turn nobody heard the end of.
+const DESERTED: &str = "given to a claude whose worker went away before it answered";
+
+/// Why nobody knows about an item, without the control socket and a store that can be read back.
+const UNSEEN: &str = "nobody saw whether it was answered";
+
+impl Item {
+    /// Why nobody answered it, from what the fakes said.
+    const fn why_lost(&self) -> &'static str {
+        match self.given {
+            _ if self.elsewhere > 0 => "answered in a turn of another kind alone",
+            None => "accepted, and never given to a claude",
+            Some((_, Course::Read | Course::Silent)) => "given to a claude that never answered it",
+            Some((_, Course::Left)) => "given to a claude that ended before it answered",
+            Some((_, Course::Failed)) => FAILED,
+            Some((_, Course::Deserted)) => DESERTED,
+        }
+    }
+}
+
+impl Items {
+    /// Answered items of which nobody knows whether they were stored.
+    pub fn unread(&self) -> u32 {
+        let Some(store) = self.store.as_ref().filter(|store| !store.complete) else {
+            return 0;
+        };
+        let mut unread = 0;
+        self.each(|_, item| {
+            let answered = item.good > 0 && item.stored == 0;
+            unread += u32::from(answered && store.kinds.contains(&item.kind));
+        });
+        unread
+    }
+
+    /// Counts every item in its bin, and gives those that are findings, in the order of their markers.
+    pub fn settle(&self, facts: &Facts, work: &mut Work) -> Vec<Settled> {
+        // A worker that counts in its queue what it will never hand out lets no run come to rest by itself. Where that queue could be
+        // read, what is neither in it nor with a claude is not on its way either.
+        let mut kept = false;
+        if facts.rest.is_some() {
+            self.each(|_, item| kept |= item.kept);
+        }
+        let mut found = Vec::new();
+        self.each(|marker, item| {
+            found.extend(self.settle_one(facts, (marker, item), kept, work));
+        });
+        found.sort_by(|a, b| a.marker.cmp(&b.marker));
+        found
+    }
+
+    /// Counts one item in its bin; gives it where that is a finding.
+    fn settle_one(
+        &self,
+        facts: &Facts,
+        (marker, item): (&str, &Item),
+        at_rest: bool,
+        work: &mut Work,
+    ) -> Option<Settled> {
+        let end = facts.sessions.end_of(item.session).map(|ended| ended.end);
+        // Whoever aborts a session gives up what it has not answered.
+        let aborted = item.aborted || end == Some(End::Abort);
+        let (bin, cause) = self.bin(facts, item, aborted, at_rest);
+        *count_of(work, bin, aborted && item.good == 0 && item.stored == 0) += 1;
+        let bin = bin?;
+        let excused = item.answer.is_some_and(|(_, at)| {
+            let of_worker = |process| facts.workers.includes(process);
+            facts.workers.was_away(at, facts.hold())
+                || facts.pauses.hold(of_worker, at, facts.hold())
+        });
+        Some(Settled {
+            marker: marker.to_owned(),
+            session: item.session,
+            kind: item.kind,
+            bin,
+            waits: item.waiting && bin == Bin::Pending,
+            queued: item.kept && bin == Bin::Pending,
+            unread: item.given.is_none(),
+            left: matches!(item.given, Some((_, Course::Left))),
+            blames: match bin {
+                Bin::Refused => !excused,
+                // Who hangs up in the middle of a request hears no answer.
+                Bin::Unknown => !excused && end != Some(End::Disconnect),
+                Bin::Skipped => false,
+                _ => true,
+            },
+            cause,
+            offered_seq: item.offered_seq,
+        })
+    }
+
+    /// The bin of an item that is a finding; none for one that was answered or given up. Evidence of an answer beats what the worker
+    /// said about it. `at_rest` says that nothing went on although the run did not come to rest.
+    fn bin(
+        &self,
+        facts: &Facts,
+        item: &Item,
+        aborted: bool,
+        at_rest: bool,
+    ) -> (Option<Bin>, &'static str) {
+        // A turn of another kind that repeats the item may store it too, so records may be as many as turns that held it.
+        let turns = u32::from(item.good) + u32::from(item.elsewhere);
+        if item.good >= 2 {
+            let cause = if item.answered_by_others {
+                "answered by more than one claude"
+            } else {
+                "answered more than once by the same claude"
+            };
+            return (Some(Bin::Duplicated), cause);
+        }
+        if item.stored > turns.max(1) {
+            return (Some(Bin::Duplicated), "stored more often than answered");
+        }
+        let readable = self
+            .store
+            .as_ref()
+            .is_some_and(|store| store.complete && store.kinds.contains(&item.kind));
+        let watched = facts.watched_throughout(Source::Control);
+        if item.stored > 0 && turns == 0 && watched && !aborted {
+            return (
+                Some(Bin::Lost),
+                match item.given {
+                    Some((_, Course::Failed)) => FAILED,
+                    _ => "stored as done, and no turn of it ended well",
+                },
+            );
+        }
+        if item.stored > 0 || (item.good > 0 && !readable) {
+            return (None, "");
+        }
+        // What the driver gave up waits for nobody, wherever it lies.
+        if aborted {
+            return (None, "");
+        }
+        if item.kept {
+            return (Some(Bin::Pending), "kept in the worker's queue on disk");
+        }
+        match item.answer.map(|(answer, _)| answer) {
+            Some(Answer::Refused) => return (Some(Bin::Refused), "the worker said no"),
+            Some(Answer::Skipped) => {
+                return (Some(Bin::Skipped), "the worker said that it skips it");
+            }
+            None | Some(Answer::Unknown) => return (Some(Bin::Unknown), "no answer came"),
+            Some(Answer::Accepted) => {}
+        }
+        if item.good > 0 {
+            return (Some(Bin::Lost), "answered by claude and never stored");
+        }
+        if item.waiting {
+            return (Some(Bin::Pending), WAITS);
+        }
+        match facts.drained {
+            None => (Some(Bin::Pending), "the run did not wait for it"),
+            // Without a worker nothing goes on.
+            Some((at, false)) if !at_rest && facts.workers.at(at).is_some() => {
+                (Some(Bin::Pending), "work went on when the time was over")
+            }
+            Some(_) if watched => (Some(Bin::Lost), item.why_lost()),
+            // It is not where answers are stored, whatever became of it.
+            Some(_) if readable => (Some(Bin::Lost), "cause unknown"),
+            Some(_) => (Some(Bin::Pending), UNSEEN),
+        }
+    }
+}

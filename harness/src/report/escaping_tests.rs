@@ -1,0 +1,57 @@
+//! Every renderer of a report against every hostile text.
+
+use super::hostile::{
+    check_coloured, check_html, check_json, check_junit, check_markdown, check_plain, report, texts,
+};
+use super::terminal::Style;
+use super::{html, json, junit, markdown, terminal};
+use crate::judge::lanes::Lanes;
+
+#[test]
+fn nothing_controls_the_terminal() {
+    for text in texts() {
+        for width in [60, 120] {
+            let shown = |colour| terminal::render(&report(&text), Style { colour, width });
+            check_plain(&shown(false));
+            check_coloured(&shown(true));
+        }
+    }
+}
+
+#[test]
+fn json_reads_back_as_it_was() {
+    for text in texts() {
+        let hostile = report(&text);
+        let written = json::render(&hostile).unwrap();
+        check_json(&written);
+        assert_eq!(json::parse(&written).unwrap(), hostile);
+    }
+}
+
+#[test]
+fn junit_is_read_by_its_readers() {
+    for text in texts() {
+        check_junit(&junit::render(&report(&text)).unwrap());
+    }
+}
+
+#[test]
+fn nothing_is_markup_in_markdown() {
+    for text in texts() {
+        check_markdown(&markdown::render(&report(&text)));
+    }
+}
+
+#[test]
+fn nothing_is_an_element_of_the_page() {
+    let page = |text: &str| {
+        let whole = html::render(&report(text), &Lanes::default()).unwrap();
+        [html::STYLE, html::CHART_LIBRARY, html::CHART_SCRIPT]
+            .iter()
+            .fold(whole, |page, shared| page.replace(shared, ""))
+    };
+    let harmless = page("harmless");
+    for text in texts().iter().filter(|text| !text.trim().is_empty()) {
+        check_html(&page(text), &harmless);
+    }
+}

@@ -1,0 +1,238 @@
+//! What a verdict rests on: thresholds, growth, times, the place of the run and who watched.
+
+use fake_claude::quantity::Span;
+
+use crate::judge::{GrowthFigure, TimeToReap, witness_name};
+use crate::report::Report;
+use crate::units;
+
+/// A threshold.
+pub(super) struct Limit<'a> {
+    /// What was measured.
+    pub metric: &'a str,
+    /// The most that is allowed.
+    pub limit: String,
+    /// What it was.
+    pub actual: String,
+    /// Whether that is allowed.
+    pub ok: bool,
+}
+
+/// A figure that is watched for growth.
+pub(super) struct Growth<'a> {
+    /// Its name.
+    pub figure: &'a str,
+    /// What is said of it.
+    pub says: String,
+    /// Whether it grows.
+    pub grows: bool,
+    /// Its rise over the load.
+    pub rise: String,
+    /// Its slope per hour with its bounds.
+    pub slope: String,
+    /// The least rise that would be told.
+    pub detectable: String,
+}
+
+/// Times by their percentiles.
+pub(super) struct Times {
+    /// Of what.
+    pub what: &'static str,
+    /// Median, 95 %, 99 %, longest.
+    pub spans: [String; 4],
+    /// How many there were.
+    pub count: u64,
+}
+
+/// A witness.
+pub(super) struct Watcher<'a> {
+    /// Which.
+    pub name: &'static str,
+    /// Whether it watched to the end.
+    pub ok: bool,
+    /// What became of it.
+    pub state: &'static str,
+    /// Why, or what cannot be told without it.
+    pub why: &'a str,
+}
+
+/// A name and what there is to say about it.
+pub(super) struct Fact {
+    /// The name.
+    pub name: &'static str,
+    /// What there is to say.
+    pub text: String,
+}
+
+/// The thresholds.
+pub(super) fn limits(report: &Report) -> Vec<Limit<'_>> {
+    let thresholds = report.thresholds.iter();
+    thresholds
+        .map(|threshold| Limit {
+            metric: &threshold.metric,
+            limit: measured(&threshold.metric, threshold.limit),
+            actual: measured(&threshold.metric, threshold.actual),
+            ok: threshold.ok,
+        })
+        .collect()
+}
+
+/// A value in the unit that the name of its metric ends with.
+fn measured(metric: &str, value: u64) -> String {
+    if metric.ends_with("_bytes") {
+        units::bytes(value)
+    } else if metric.ends_with("_ms") {
+        units::span(Span::from_millis(value))
+    } else {
+        value.to_string()
+    }
+}
+
+/// The figures that are watched for growth.
+pub(super) fn growth(report: &Report) -> Vec<Growth<'_>> {
+    report.growth.iter().map(grown).collect()
+}
+
+fn grown(figure: &GrowthFigure) -> Growth<'_> {
+    let amount = |value: f64| signed(&figure.figure, value);
+    Growth {
+        figure: &figure.figure,
+        says: match (&figure.reason, figure.judged, figure.grows) {
+            (_, true, true) => "grows".to_owned(),
+            (_, true, false) => "steady".to_owned(),
+            (Some(reason), false, _) => format!("not judged: {reason}"),
+            (None, false, _) => "not judged".to_owned(),
+        },
+        grows: figure.grows,
+        rise: if figure.judged {
+            amount(figure.rise)
+        } else {
+            "–".to_owned()
+        },
+        slope: if figure.judged {
+            format!(
+                "{} ({} to {})",
+                amount(figure.slope_per_hour),
+                amount(figure.slope_per_hour_low),
+                amount(figure.slope_per_hour_high)
+            )
+        } else {
+            "–".to_owned()
+        },
+        detectable: figure
+            .detectable
+            .map_or_else(|| "–".to_owned(), |least| signed(&figure.figure, least)),
+    }
+}
+
+/// A change of a figure with its sign: memory in bytes, all others as counts.
+fn signed(figure: &str, value: f64) -> String {
+    let sign = match value {
+        v if v > 0.0 => "+",
+        v if v < 0.0 => "−",
+        _ => "",
+    };
+    let size = value.abs();
+    if figure.ends_with("RSS") {
+        format!("{sign}{}", units::bytes(size.round() as u64))
+    } else {
+        format!("{sign}{size:.1}")
+    }
+}
+
+/// How long processes took to go, and the worker to answer.
+pub(super) fn times(report: &Report) -> Vec<Times> {
+    let of = |what, times: &TimeToReap| {
+        let spans = [times.p50, times.p95, times.p99, times.max]
+            .map(|millis| units::span(Span::from_millis(millis)));
+        (times.count > 0).then_some(Times {
+            what,
+            spans,
+            count: times.count,
+        })
+    };
+    [
+        of(
+            "From a session’s end until its process is gone",
+            &report.time_to_reap_ms,
+        ),
+        of(
+            "Until the worker answers an end request",
+            &report.end_answer_ms,
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Who watched.
+pub(super) fn watchers(report: &Report) -> Vec<Watcher<'_>> {
+    let lines = report.witnesses.iter();
+    lines
+        .map(|line| {
+            let (ok, state, why) = match (&line.failed, &line.off) {
+                (Some(reason), _) => (false, "failed", reason.as_str()),
+                (None, Some(untold)) => (false, "off", untold.as_str()),
+                (None, None) => (true, "watched", ""),
+            };
+            Watcher {
+                name: witness_name(line.witness),
+                ok,
+                state,
+                why,
+            }
+        })
+        .collect()
+}
+
+/// Where the run took place, and what watching cost.
+pub(super) fn place(report: &Report) -> Vec<Fact> {
+    let span = |millis| units::span(Span::from_millis(millis));
+    let mut facts = vec![Fact {
+        name: "Isolation",
+        text: match report.isolation {
+            None => "unknown: the recording does not say".to_owned(),
+            Some(place) => {
+                let own: Vec<&str> = [
+                    (place.pid_namespace, "process"),
+                    (place.mount_namespace, "mount"),
+                    (place.network_namespace, "network"),
+                    (place.user_namespace, "user"),
+                ]
+                .into_iter()
+                .filter_map(|(own, name)| own.then_some(name))
+                .collect();
+                if own.is_empty() {
+                    "no namespaces of its own: a sweep for parent pid 1 finds nothing here"
+                        .to_owned()
+                } else {
+                    format!("own namespaces: {}", own.join(", "))
+                }
+            }
+        },
+    }];
+    if report.machine_memory_bytes > 0 {
+        facts.push(Fact {
+            name: "Machine",
+            text: format!("{} of memory", units::bytes(report.machine_memory_bytes)),
+        });
+    }
+    let overhead = &report.overhead;
+    let mut text = format!(
+        "{} samples of the process table, {} late, {} lost",
+        overhead.ticks, overhead.late_ticks, overhead.lost_ticks
+    );
+    if let Some(cpu) = overhead.cpu_ms {
+        text += &format!(
+            "; the harness used {} of CPU in {}",
+            span(cpu),
+            span(report.elapsed_ms)
+        );
+    }
+    facts.push(Fact {
+        name: "What watching cost",
+        text,
+    });
+    facts
+}

@@ -1,0 +1,24 @@
+//! Parts of live views: pure drawings into a frame. Who owns the terminal is `cli`.
+//!
+//! All text passes [`words`], so that nothing in it controls the terminal.
+
+mod figure;
+mod history;
+
+pub use figure::{Figure, Tone, figures};
+pub use history::History;
+
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::Span;
+
+use crate::report::escape::plain;
+
+/// A piece of text that nobody vouches for.
+pub fn words<'a>(text: &str) -> Span<'a> {
+    Span::raw(plain(text))
+}
+
+/// The style of what something is called.
+pub const NAME: Style = Style::new().fg(Color::DarkGray);
+/// The style of headings.
+pub const HEADING: Style = Style::new().add_modifier(Modifier::BOLD);
