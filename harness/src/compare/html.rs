@@ -139,7 +139,7 @@ fn both(a: &Report, b: &Report, unit: Unit, of: fn(&Point) -> Option<u64>) -> Ch
             .data(data(&report.series, of))
     };
     let most = [a, b]
-        .iter()
+        .into_iter()
         .flat_map(|report| &report.series)
         .filter_map(of);
     let elapsed = a.elapsed_ms.max(b.elapsed_ms);

@@ -153,7 +153,7 @@ fn a_sure_failure_ends_the_soak_early_where_that_is_asked_for() {
     };
     assert!(finding.starts_with("retained: primary"), "{finding}");
     assert!(
-        said.stdout.contains("the load was stopped before its time"),
+        said.stdout.contains("stopped before its time because this was sure: retained"),
         "{}",
         said.stdout
     );
