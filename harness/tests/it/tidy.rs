@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the harness with the modules of ours that it may use, and why no others.
-const MAY_USE: [(&str, &[&str], &str); 27] = [
+const MAY_USE: [(&str, &[&str], &str); 29] = [
     ("units", &[], "units stand at the bottom"),
     ("process", &[], "an identity knows nothing but itself"),
     (
@@ -148,7 +148,7 @@ const MAY_USE: [(&str, &[&str], &str); 27] = [
     ),
     (
         "soak",
-        &["judge", "report", "run", "scenario", "units"],
+        &["judge", "report", "run", "scenario", "screen", "units"],
         "it is built on a run's progress and reports, and does not print",
     ),
     (
@@ -225,6 +225,7 @@ const MAY_USE: [(&str, &[&str], &str); 27] = [
             "report",
             "run",
             "scenario",
+            "screen",
             "soak",
             "strict_toml",
             "timeline",
