@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Stylize;
-use ratatui::text::{Line, Text};
+use ratatui::text::Line;
 use ratatui::widgets::{Cell, Row, Table};
 
 use super::growth::Change;
@@ -11,7 +11,7 @@ use super::report::Group;
 use super::watch::Watch;
 use super::words;
 use crate::report::escape::plain;
-use crate::screen::{self, Figure, HEADING, History, NAME, Tone};
+use crate::screen::{self, Figure, HEADING, History, NAME, Tone, right};
 use crate::units;
 
 /// How many rows the view takes at most.
@@ -155,10 +155,6 @@ fn draw_groups(frame: &mut Frame<'_>, area: Rect, groups: &[Group]) {
         Constraint::Min(10),
     ];
     frame.render_widget(Table::new(rows, widths).header(header.style(NAME)), area);
-}
-
-fn right<'a>(text: impl Into<Text<'a>>) -> Cell<'a> {
-    Cell::from(text.into().right_aligned())
 }
 
 fn row(group: &Group) -> Row<'_> {

@@ -1,4 +1,4 @@
-//! Progress on stderr: a bar on a terminal, plain lines otherwise, nothing when asked for silence.
+//! Progress on stderr: a bar, or the view of a long run, on a terminal; plain lines otherwise, nothing when asked for silence.
 
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
@@ -7,8 +7,10 @@ use fake_claude::quantity::Span;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
+use super::screen::Screen;
 use crate::report::Report;
 use crate::run::Progress;
+use crate::soak::screen::{Courses, ROWS, draw};
 use crate::units;
 
 /// Shows how one run goes.
@@ -19,6 +21,11 @@ pub struct ProgressLine {
 
 enum Drawing {
     Bar(ProgressBar),
+    /// Of a long run.
+    Screen {
+        terminal: Box<Screen>,
+        courses: Box<Courses>,
+    },
     /// The last line that was written, so that the same state is not told twice, and how often was asked since.
     Lines {
         last: String,
@@ -60,6 +67,21 @@ impl ProgressLine {
         Self { label, drawing }
     }
 
+    /// A view of a long run with this label: figures with their course where there is a terminal.
+    pub fn of_soak(label: String, quiet: bool) -> Self {
+        let terminal = if quiet { None } else { Screen::open(ROWS) };
+        match terminal {
+            Some(terminal) => Self {
+                label,
+                drawing: Drawing::Screen {
+                    terminal: Box::new(terminal),
+                    courses: Box::default(),
+                },
+            },
+            None => Self::new(label, quiet),
+        }
+    }
+
     /// Shows the state of the run.
     pub fn show(&mut self, progress: &Progress) {
         let state = state(progress);
@@ -73,6 +95,11 @@ impl ProgressLine {
                 bar.set_length(of);
                 bar.set_position(done.min(of));
                 bar.set_message(state);
+            }
+            Drawing::Screen { terminal, courses } => {
+                courses.see(progress);
+                // A terminal that has gone is no reason to end a run of hours.
+                let _ = terminal.draw(|frame| draw(frame, &self.label, progress, courses));
             }
             Drawing::Lines {
                 last,
@@ -106,8 +133,9 @@ impl ProgressLine {
     }
 
     /// Says something beside the progress.
-    pub fn note(&self, text: &str) {
-        match &self.drawing {
+    pub fn note(&mut self, text: &str) {
+        match &mut self.drawing {
+            Drawing::Screen { terminal, .. } => terminal.note(text),
             Drawing::Bar(bar) => bar.suspend(|| output::note(text)),
             Drawing::Lines { .. } => output::note(text),
             Drawing::Nothing => {}

@@ -108,7 +108,11 @@ pub fn carry_out_watched(
         .canonicalize()
         .map_err(|cause| Failure::file(&out, &cause))?;
     plan.order.out.clone_from(&out);
-    let mut line = ProgressLine::new(plan.scenario.name.clone(), quiet);
+    let name = &plan.scenario.name;
+    let mut line = match plan.order.soak {
+        Some(_) => ProgressLine::of_soak(format!("{name} on {}", plan.order.worker.name), quiet),
+        None => ProgressLine::new(name.clone(), quiet),
+    };
     let stopped = run::run(&mut plan.order, plan.place, plan.keep, &mut |shown| {
         match &shown {
             Shown::Progress(progress) => line.show(progress),

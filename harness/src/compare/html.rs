@@ -138,12 +138,10 @@ fn both(a: &Report, b: &Report, unit: Unit, of: fn(&Point) -> Option<u64>) -> Ch
             .line_style(LineStyle::new().color(colour).width(2).type_(dash))
             .data(data(&report.series, of))
     };
-    let most = [a, b]
-        .into_iter()
-        .flat_map(|report| &report.series)
-        .filter_map(of);
+    let points = a.series.iter().chain(&b.series);
+    let most = points.filter_map(of).max().unwrap_or(0);
     let elapsed = a.elapsed_ms.max(b.elapsed_ms);
-    frame(elapsed, unit, most.max().unwrap_or(0))
+    frame(elapsed, unit, most)
         .legend(legend())
         .series(curve(
             "A (dashed)",

@@ -141,7 +141,7 @@ pub use forecast::Forecast;
 pub use reap::TimeToReap;
 pub use rules::{GrowthFigure, Threshold};
 pub use series::{Over, POINTS, Point};
-pub use so_far::SoFar;
+pub use so_far::{Leftover, SoFar};
 
 /// How often it is looked for what can be put away.
 const LOOK_EVERY: Span = Span::from_secs(1);

@@ -1,6 +1,7 @@
 //! What is sure in the middle of a run. The judge decides about a process once the facts that bear on it must have arrived, and takes no
 //! decision back; so whoever has seen the first half of a run knows these findings of the whole.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -9,11 +10,14 @@ use super::books::{Bins, Fate};
 use super::census::Census;
 use super::facts::Facts;
 use super::finding::rule_name;
+use super::life::Life;
 use super::series::Over;
 use super::verdict::fails;
 use super::work::Items;
 use super::{Judge, rules};
+use crate::process::ProcessIdentity;
 use crate::scenario::{Bin, Counts};
+use crate::units::RunTime;
 
 /// What is sure so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +28,33 @@ pub struct SoFar {
     pub findings: Counts,
     /// Of the processes, those that live and are past their time.
     pub over: Over,
+    /// Of these, the newest ones: at most [`NEWEST`], those that became due last first.
+    #[serde(default)]
+    pub newest: Vec<Leftover>,
     /// The first finding that fails the run whatever comes later.
     pub failed: Option<String>,
+}
+
+/// How many processes that are past their time are told of one by one.
+pub const NEWEST: usize = 12;
+
+/// A process that is past its time and still there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftover {
+    /// Who it is.
+    pub process: ProcessIdentity,
+    /// Its pid as the user's `ps` shows it, where that is known.
+    pub host_pid: Option<u32>,
+    /// Its bin so far.
+    pub bin: Bin,
+    /// The session that it served, where that is known. Not to be trusted.
+    pub session: Option<String>,
+    /// When it should have been gone, in milliseconds since the run's start.
+    pub due_ms: u64,
+    /// Its last known RSS in bytes.
+    pub rss_bytes: u64,
+    /// Why it is still there, as far as that is known by now.
+    pub cause: String,
 }
 
 impl Judge {
@@ -55,6 +84,7 @@ impl Judge {
         if !deaths.is_empty() {
             so_far.findings.insert(Bin::WorkerDied, deaths.len() as u32);
         }
+        so_far.newest = self.census.newest(&self.facts, &self.items);
         so_far.failed = self.failed_so_far(&deaths);
         so_far
     }
@@ -82,6 +112,32 @@ impl Census {
             let (role, session) = (self.role_of(life), self.session_of(life));
             self.decide(facts, items, life, role, session).fate
         })
+    }
+
+    /// Those of them that are still there and became due last.
+    fn newest(&self, facts: &Facts, items: &Items) -> Vec<Leftover> {
+        let there = self.lives.values().filter(|life| life.gone.is_none());
+        let mut due: Vec<(RunTime, &Life)> = there
+            .filter_map(|life| Some((life.broken.as_ref()?.due, life)))
+            .collect();
+        due.sort_by_key(|(due, life)| (Reverse(*due), life.id));
+        due.truncate(NEWEST);
+        due.into_iter()
+            .filter_map(|(due, life)| {
+                let (role, session) = (self.role_of(life), self.session_of(life));
+                let decided = self.decide(facts, items, life, role, session);
+                let found = self.report(facts, life, role, session, &decided)?;
+                Some(Leftover {
+                    process: life.id,
+                    host_pid: life.host_pid,
+                    bin: found.rule,
+                    session: found.session,
+                    due_ms: due.as_millis(),
+                    rss_bytes: life.rss_bytes,
+                    cause: found.cause,
+                })
+            })
+            .collect()
     }
 
     /// The first finding about one of them that fails the run. Its cause may become clearer until it is settled, so a baseline knows it
@@ -140,6 +196,11 @@ mod tests {
         let late = so_far(SESSION, 8.0);
         assert_eq!((late.over.retained, late.processes.retained), (1, 1));
         assert_eq!(late.findings[&Bin::Retained], 1);
+        let [leftover] = &late.newest[..] else {
+            panic!("{late:?}")
+        };
+        assert_eq!((leftover.process.pid, leftover.due_ms), (10, 3_000));
+        assert_eq!(leftover.session.as_deref(), Some("s1"));
         assert!(late.failed.unwrap().starts_with("retained: primary"));
     }
 
@@ -150,6 +211,7 @@ mod tests {
             8.0,
         );
         assert_eq!((gone.over.retained, gone.processes.retained), (0, 1));
+        assert_eq!(gone.newest, []);
         assert!(gone.failed.is_some());
     }
 

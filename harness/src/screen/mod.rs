@@ -9,7 +9,8 @@ pub use figure::{Figure, Tone, figures};
 pub use history::History;
 
 use ratatui::style::{Color, Modifier, Style};
-use ratatui::text::Span;
+use ratatui::text::{Span, Text};
+use ratatui::widgets::Cell;
 
 use crate::report::escape::plain;
 
@@ -22,3 +23,8 @@ pub fn words<'a>(text: &str) -> Span<'a> {
 pub const NAME: Style = Style::new().fg(Color::DarkGray);
 /// The style of headings.
 pub const HEADING: Style = Style::new().add_modifier(Modifier::BOLD);
+
+/// A number's cell of a table, aligned to the right.
+pub fn right<'a>(text: impl Into<Text<'a>>) -> Cell<'a> {
+    Cell::from(text.into().right_aligned())
+}

@@ -2,6 +2,7 @@
 
 pub mod metrics;
 mod scenario;
+pub mod screen;
 mod server;
 
 pub use metrics::Metrics;

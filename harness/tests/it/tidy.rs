@@ -148,7 +148,7 @@ const MAY_USE: [(&str, &[&str], &str); 29] = [
     ),
     (
         "soak",
-        &["judge", "report", "run", "scenario", "units"],
+        &["judge", "report", "run", "scenario", "screen", "units"],
         "it is built on a run's progress and reports, and does not print",
     ),
     (
@@ -225,6 +225,7 @@ const MAY_USE: [(&str, &[&str], &str); 29] = [
             "report",
             "run",
             "scenario",
+            "screen",
             "soak",
             "strict_toml",
             "timeline",
