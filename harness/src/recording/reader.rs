@@ -408,7 +408,7 @@ mod tests {
         record(folder.path());
         assert_eq!(files(folder.path()), [EVENTS]);
         let whole = all(folder.path());
-        record_in(folder.path(), 3_000);
+        record_in(folder.path(), 2_500);
         assert_eq!(
             files(folder.path()),
             [
@@ -433,7 +433,7 @@ mod tests {
 
     /// A recording of which every segment is plain.
     fn plain_segments(folder: &Path) {
-        record_in(folder, 3_000);
+        record_in(folder, 2_500);
         for name in files(folder) {
             if let Some(plain) = name.strip_suffix(PACKED) {
                 let mut packed = GzDecoder::new(File::open(folder.join(&name)).unwrap());
@@ -478,7 +478,7 @@ mod tests {
     #[test]
     fn a_cut_at_any_byte_of_the_last_segment_costs_only_its_torn_last_line() {
         let folder = tempfile::tempdir().unwrap();
-        record_in(folder.path(), 3_000);
+        record_in(folder.path(), 2_500);
         let (events, _) = all(folder.path());
         let last = folder.path().join("events-00003.jsonl");
         let whole = fs::read(&last).unwrap();
@@ -499,7 +499,7 @@ mod tests {
     #[test]
     fn a_segment_that_is_missing_ends_the_events_before_it() {
         let folder = tempfile::tempdir().unwrap();
-        record_in(folder.path(), 3_000);
+        record_in(folder.path(), 2_500);
         fs::remove_file(folder.path().join("events-00001.jsonl.gz")).unwrap();
         let (events, damage) = all(folder.path());
         assert!(!events.is_empty() && events.len() < 100);
