@@ -99,6 +99,7 @@ impl Telling {
         let followed = self.followed.borrow();
         let bytes = self.disk.bytes();
         let (opened, open) = followed.live.sessions();
+        let so_far = followed.live.so_far();
         Progress {
             phase: self.phase.get().to_owned(),
             elapsed_ms: now.as_millis(),
@@ -113,8 +114,8 @@ impl Telling {
             sessions_open: open,
             children: view.children,
             rss_bytes: view.rss_bytes,
-            leftovers: followed.live.leftovers(),
-            so_far: followed.live.so_far(),
+            leftovers: so_far.over.all(),
+            so_far,
             worker_up: *self.life.borrow() == Life::Ready,
             worker_rss_bytes: view.worker.map(|worker| worker.rss_bytes),
             recording_bytes: bytes,
