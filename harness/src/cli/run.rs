@@ -1,7 +1,7 @@
 //! `run`: runs scenarios and judges them.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{Format, RunArguments};
@@ -167,7 +167,7 @@ pub fn write_reports(report: &Report, lanes: Option<&Lanes>, folder: &Path) -> R
     let none = Lanes::default();
     for (name, format) in formats {
         let content = render(report, lanes.unwrap_or(&none), format)?;
-        write_whole(&folder.join(name), &content)?;
+        write_whole(&folder.join(name), &content, |_| Ok(()))?;
     }
     Ok(())
 }
@@ -178,22 +178,29 @@ pub fn write_checkpoint(report: &Report, folder: &Path) -> Result<(), Failure> {
         ("report.json", Format::Json),
         ("report.md", Format::Markdown),
     ] {
-        write_whole(
-            &folder.join(name),
-            &render(report, &Lanes::default(), format)?,
-        )?;
+        let content = render(report, &Lanes::default(), format)?;
+        // There may be no other report when the machine dies.
+        write_whole(&folder.join(name), &content, File::sync_data)?;
     }
     Ok(())
 }
 
 /// Writes a file so that whoever reads it, at whatever moment, finds it whole: the old one or the new one.
-fn write_whole(path: &Path, content: &str) -> Result<(), Failure> {
+fn write_whole(
+    path: &Path,
+    content: &str,
+    before_it_is_there: impl FnOnce(&File) -> io::Result<()>,
+) -> Result<(), Failure> {
     let mut partly = path.as_os_str().to_owned();
     partly.push(".part");
     let partly = PathBuf::from(partly);
-    fs::write(&partly, content)
-        .and_then(|()| fs::rename(&partly, path))
-        .map_err(|cause| Failure::file(path, &cause))
+    let write = || {
+        let mut file = File::create(&partly)?;
+        file.write_all(content.as_bytes())?;
+        before_it_is_there(&file)?;
+        fs::rename(&partly, path)
+    };
+    write().map_err(|cause| Failure::file(path, &cause))
 }
 
 /// Writes a report to stdout.

@@ -734,12 +734,7 @@ impl Judge {
         let unbalanced = books.balance().err();
         let undecided = books.roles.all().undecided;
         let doubts = self.doubts(undecided, work.pending, blind_count, unbalanced.clone());
-        let mut judged = verdict::judge(&self.facts.expectations, &findings, &doubts);
-        if let Some(LoadStop::SureFailure { finding }) = &self.facts.load_stopped {
-            judged.reasons.push(format!(
-                "the load was stopped before its time, because this was sure: {finding}"
-            ));
-        }
+        let judged = verdict::judge(&self.facts.expectations, &findings, &doubts);
         let memory = &self.census.memory;
         let facts = &self.facts;
         let mut failed_witnesses: Vec<(Source, String)> = facts

@@ -7,6 +7,7 @@ use crate::judge::books::Bins;
 use crate::judge::finding::{Finding, rule_name};
 use crate::judge::{TimeToReap, witness_name};
 use crate::scenario::{Bin, Verdict};
+use crate::timeline::event::LoadStop;
 use crate::units::{self, Count};
 
 /// How many sessions are named with each finding; the others are in `report.json`.
@@ -160,6 +161,18 @@ pub(super) fn run_line(report: &Report) -> String {
         text += &format!(" ({} planned)", report.sessions.planned);
     }
     text += &format!("; {}", units::span(Span::from_millis(report.elapsed_ms)));
+    match &report.load_stopped {
+        Some(LoadStop::SureFailure { finding }) => {
+            text += &format!(", stopped before its time because this was sure: {finding}");
+        }
+        Some(LoadStop::Disk { bytes }) => {
+            text += &format!(
+                ", stopped before its time because the recording came near {}",
+                units::bytes(*bytes)
+            );
+        }
+        None => {}
+    }
     if report.scenario.compress != 1.0 {
         text += &format!(", load compressed {} times", report.scenario.compress);
     }
