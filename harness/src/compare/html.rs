@@ -138,7 +138,9 @@ fn both(a: &Report, b: &Report, unit: Unit, of: fn(&Point) -> Option<u64>) -> Ch
             .line_style(LineStyle::new().color(colour).width(2).type_(dash))
             .data(data(&report.series, of))
     };
-    frame(a.elapsed_ms.max(b.elapsed_ms), unit)
+    let points = a.series.iter().chain(&b.series);
+    let most = points.filter_map(of).max().unwrap_or(0);
+    frame(a.elapsed_ms.max(b.elapsed_ms), unit, most)
         .legend(legend())
         .series(curve(
             "A (dashed)",

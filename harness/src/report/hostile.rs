@@ -207,11 +207,13 @@ pub(crate) fn check_markdown(shown: &str) {
     }
 }
 
-/// Demands HTML with no more elements than another page of the same shape, and with no handler in any.
+/// Demands HTML with no more elements than another page of the same shape, code apart, and with no handler in any.
 #[track_caller]
 pub(crate) fn check_html(page: &str, harmless: &str) {
     check_plain(page);
     let elements = |page: &str| {
+        // What stands in backticks is shown as code, which does nothing.
+        let page = page.replace("<code>", "").replace("</code>", "");
         let starts = page.match_indices('<').filter(|(at, _)| {
             page[at + 1..]
                 .starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?'))
