@@ -174,7 +174,7 @@ fn segment_of(entry: &fs::DirEntry) -> Option<u32> {
 #[derive(Debug)]
 enum Lines {
     Plain(BufReader<File>),
-    Packed(BufReader<GzDecoder<BufReader<File>>>),
+    Packed(Box<BufReader<GzDecoder<BufReader<File>>>>),
 }
 
 impl Lines {
@@ -187,7 +187,10 @@ impl Lines {
                 // Said of the plain one: it is the name that whoever looks for it knows.
                 let file = File::open(folder.join(name + PACKED)).map_err(|_| missing)?;
                 let packed = GzDecoder::new(BufReader::new(file));
-                Ok(Self::Packed(BufReader::with_capacity(1 << 16, packed)))
+                Ok(Self::Packed(Box::new(BufReader::with_capacity(
+                    1 << 16,
+                    packed,
+                ))))
             }
             Err(cause) => Err(cause),
         }

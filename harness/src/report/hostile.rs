@@ -234,11 +234,13 @@ pub(crate) fn check_markdown(shown: &str) {
     }
 }
 
-/// Demands HTML with no more elements than another page of the same shape, and with no handler in any.
+/// Demands HTML with no more elements than another page of the same shape, code apart, and with no handler in any.
 #[track_caller]
 pub(crate) fn check_html(page: &str, harmless: &str) {
     check_plain(page);
     let elements = |page: &str| {
+        // What stands in backticks is shown as code, which does nothing.
+        let page = page.replace("<code>", "").replace("</code>", "");
         let starts = page.match_indices('<').filter(|(at, _)| {
             let rest = &page[at + 1..];
             // Names between backticks are shown as code.
