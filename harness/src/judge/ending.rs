@@ -55,6 +55,8 @@ impl Census {
             return self.outlived(facts, life, role, broken);
         }
         let ending = match life.died() {
+            // What it has not come to yet, or what it said last, may be under way.
+            _ if facts.goes_on => Ending::Unsure(Unsure::GoesOn),
             Some(died) => self.ending(facts, items, life, role, session, died),
             None => self.unended(facts, role, session),
         };
@@ -113,8 +115,6 @@ impl Census {
         let cut_off = facts.run_ended.is_none();
         let unsure = if facts.interrupted.is_some() {
             Unsure::Interrupted
-        } else if facts.goes_on {
-            Unsure::GoesOn
         } else if cut_off {
             Unsure::CutOff
         } else if facts.workers.final_exit().is_some() {

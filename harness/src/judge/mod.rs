@@ -856,7 +856,7 @@ impl Judge {
                 why,
             });
         }
-        if pending > 0 && !facts.expectations.allow_pending {
+        if pending > 0 && !facts.expectations.allow_pending && !facts.goes_on {
             doubts.push(Doubt::Pending { count: pending });
         }
         if blind > 0 {

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
     use crate::judge::Expectations;
     use crate::judge::check::in_a_second;
-    use crate::scenario::Survivor;
+    use crate::scenario::{Survivor, Verdict};
     use crate::timeline::notation::events;
     use fake_claude::control::Role;
 
@@ -242,6 +242,32 @@ mod tests {
         };
         let so_far = so_far_with(SESSION, known, 8.0);
         assert_eq!((so_far.over.retained, so_far.failed), (1, None));
+    }
+
+    #[test]
+    fn a_checkpoint_blames_nobody_for_what_is_under_way() {
+        let clean = format!(
+            "{SESSION}; 1.2s offer a s1 observation; 1.25s accept a; 1.3s work 10 observation a; 1.5s done 10 1 observation a
+            2.9s bye 10 eof; 2.9s@3.4s exited 10; 3s@3.6s gone 10; 3.7s lost 10; 5s load; 5.1s drained quiet; 6s grace
+            7s stop; 7.1s worker-exit 5; 7.5s residue; 8s over"
+        );
+        let all = events(&clean);
+        assert!(all.len() > 80);
+        for seen in 0..all.len() {
+            let mut judge = Judge::new(&in_a_second());
+            all[..seen].iter().for_each(|event| judge.see(event));
+            let judgement = judge.so_far_judged();
+            let reasons = judgement.reasons;
+            assert_eq!(
+                judgement.verdict,
+                Verdict::Inconclusive,
+                "{seen}: {reasons:?}"
+            );
+            assert_eq!(judgement.unbalanced, None, "{seen}");
+        }
+        let mut judge = Judge::new(&in_a_second());
+        all.iter().for_each(|event| judge.see(event));
+        assert_eq!(judge.finish().verdict, Verdict::Pass);
     }
 
     #[test]

@@ -438,7 +438,7 @@ mod tests {
 
     /// A recording of which every segment is plain.
     fn plain_segments(folder: &Path) {
-        record_in(folder, 3_000);
+        record_in(folder, 2_500);
         for name in files(folder) {
             if let Some(plain) = name.strip_suffix(PACKED) {
                 let mut packed = GzDecoder::new(File::open(folder.join(&name)).unwrap());

@@ -208,7 +208,9 @@ impl Census {
         ids.sort_unstable();
         for (_, id) in &ids {
             let life = &self.lives[id];
+            // Of a run that goes on, a statement that clears it may be under way.
             if life.broken.is_none()
+                && !facts.goes_on
                 && let Some(broken) = self.overdue(facts, life, true)
             {
                 self.break_obligation(facts, *id, broken);

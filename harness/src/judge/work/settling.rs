@@ -56,6 +56,9 @@ const DESERTED: &str = "given to a claude whose worker went away before it answe
 /// Why nobody knows about an item, without the control socket and a store that can be read back.
 const UNSEEN: &str = "nobody saw whether it was answered";
 
+/// Why an item waits of which more may be heard.
+const GOES_ON: &str = "the run goes on";
+
 impl Item {
     /// Why nobody answered it, from what the fakes said.
     const fn why_lost(&self) -> &'static str {
@@ -191,8 +194,12 @@ impl Items {
             Some(Answer::Skipped) => {
                 return (Some(Bin::Skipped), "the worker said that it skips it");
             }
+            None if facts.goes_on => return (Some(Bin::Pending), GOES_ON),
             None | Some(Answer::Unknown) => return (Some(Bin::Unknown), "no answer came"),
             Some(Answer::Accepted) => {}
+        }
+        if facts.goes_on {
+            return (Some(Bin::Pending), GOES_ON);
         }
         if item.good > 0 {
             return (Some(Bin::Lost), "answered by claude and never stored");
