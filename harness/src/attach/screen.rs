@@ -141,7 +141,7 @@ fn draw_groups(frame: &mut Frame<'_>, area: Rect, groups: &[Group]) {
     let mut rows: Vec<Row<'_>> = groups.iter().take(shown).map(row).collect();
     if shown < groups.len() {
         let more = format!("and {} more kinds", groups.len() - shown);
-        let mut cells = vec![Cell::default(); 5];
+        let mut cells = vec![Cell::from(""); 5];
         cells.push(Cell::from(more));
         rows.push(Row::new(cells).style(NAME));
     }

@@ -140,8 +140,7 @@ fn both(a: &Report, b: &Report, unit: Unit, of: fn(&Point) -> Option<u64>) -> Ch
     };
     let points = a.series.iter().chain(&b.series);
     let most = points.filter_map(of).max().unwrap_or(0);
-    let elapsed = a.elapsed_ms.max(b.elapsed_ms);
-    frame(elapsed, unit, most)
+    frame(a.elapsed_ms.max(b.elapsed_ms), unit, most)
         .legend(legend())
         .series(curve(
             "A (dashed)",

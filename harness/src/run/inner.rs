@@ -178,8 +178,11 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
         schedule,
         place,
         &emitter,
-        (following.state.clone(), steps),
-        recorder.disk(),
+        Seen {
+            followed: following.state.clone(),
+            steps,
+            disk: recorder.disk(),
+        },
         outer,
     )?;
     let outcome = run.live().await;
@@ -301,6 +304,13 @@ struct Run {
     full: watch::Sender<bool>,
 }
 
+/// What is seen of a run by those through whom its facts pass.
+struct Seen {
+    followed: Rc<RefCell<Followed>>,
+    steps: Rc<RefCell<Steps>>,
+    disk: Disk,
+}
+
 impl Run {
     fn prepare(
         order: &Order,
@@ -308,8 +318,11 @@ impl Run {
         schedule: Rc<Schedule>,
         place: Surroundings,
         emitter: &Emitter,
-        (followed, steps): (Rc<RefCell<Followed>>, Rc<RefCell<Steps>>),
-        disk: Disk,
+        Seen {
+            followed,
+            steps,
+            disk,
+        }: Seen,
         outer: &Rc<Outer>,
     ) -> Result<Self, Ended> {
         let fail = |error: &dyn Display| Ended::Failed(error.to_string());

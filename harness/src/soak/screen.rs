@@ -176,7 +176,7 @@ fn draw_leftovers(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
         .collect();
     if all > shown {
         let more = Count((all - shown) as u64, "process");
-        let mut cells = vec![Cell::default(); 5];
+        let mut cells = vec![Cell::from(""); 5];
         cells.push(Cell::from(format!("and {more} more, older ones")));
         rows.push(Row::new(cells).style(NAME));
     }
