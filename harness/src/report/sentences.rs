@@ -93,7 +93,7 @@ fn failed(report: &Report) -> String {
         );
         if report.memory.leaked_rss_bytes > 0 {
             part += &format!(
-                " and hold {} of RSS",
+                ", with {} of RSS",
                 units::bytes(report.memory.leaked_rss_bytes)
             );
         }
