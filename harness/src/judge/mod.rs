@@ -823,14 +823,14 @@ impl Judge {
         let planned = facts.run.as_ref().map_or(0, |run| run.sessions_planned);
         let lasts = facts.run.as_ref().is_some_and(|run| run.lasts.is_some());
         let unfinished = facts.load_finished.is_none();
-        if (planned > 0 || lasts) && (unfinished || facts.opened < planned) && !facts.goes_on {
+        if let Some(LoadStop::Disk { bytes }) = facts.load_stopped {
+            doubts.push(Doubt::DiskFull { bytes });
+        } else if (planned > 0 || lasts) && (unfinished || facts.opened < planned) && !facts.goes_on
+        {
             doubts.push(Doubt::LoadUnfinished {
                 planned,
                 opened: facts.opened,
             });
-        }
-        if let Some(LoadStop::Disk { bytes }) = facts.load_stopped {
-            doubts.push(Doubt::DiskFull { bytes });
         }
         let missing = facts
             .missing_witnesses()

@@ -41,9 +41,6 @@ use crate::worker::{Life, Place, RunFolder, Worker};
 /// The least time that children have to follow their worker, whatever the scale: one or two samples.
 const LEAST_RESIDUE_GRACE: Span = Span::from_millis(300);
 
-/// The least size, in bytes, from which on a file of events is packed.
-const LEAST_SEGMENT_BYTES: u64 = 64 << 10;
-
 /// Why a run has no recording that could be judged.
 enum Ended {
     /// The worker would not start.
@@ -150,7 +147,10 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
         &order.manifest,
         &order.scenario,
         &adapter,
-        segment(order.soak.as_ref()),
+        order
+            .soak
+            .as_ref()
+            .map_or(SEGMENT_BYTES, Soak::segment_bytes),
         to_recorder,
     )
     .map_err(|error| failed("the recording cannot be written", &error))?;
@@ -201,14 +201,6 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
     write_overhead(&recording, overhead)
         .map_err(|error| failed("the recording could not be finished", &error))?;
     outcome
-}
-
-/// The size from which on a file of events is packed, in bytes: small against what the whole recording may take, so that the plain one
-/// is not most of that.
-fn segment(soak: Option<&Soak>) -> u64 {
-    soak.map_or(SEGMENT_BYTES, |soak| {
-        (soak.disk_bytes / 16).clamp(LEAST_SEGMENT_BYTES, SEGMENT_BYTES)
-    })
 }
 
 /// How many sessions have live claudes at once, if the worker does as it should: where the load has a number, it is judged by the worst,

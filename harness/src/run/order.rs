@@ -7,9 +7,12 @@ use fake_claude::quantity::Span;
 use serde::{Deserialize, Serialize};
 
 use crate::judge::{GrowthFigure, SoFar};
-use crate::recording::Manifest;
+use crate::recording::{Manifest, SEGMENT_BYTES};
 use crate::report::Report;
 use crate::worker::ResolvedWorker;
+
+/// The least size, in bytes, from which on a file of events is packed.
+const LEAST_SEGMENT_BYTES: u64 = 64 << 10;
 
 /// What the outer process asks of the inner one: everything that a run needs, looked up and checked.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,6 +50,21 @@ pub struct Soak {
     pub known: BTreeSet<String>,
     /// What a baseline measured of the figures that may grow.
     pub known_growth: Vec<GrowthFigure>,
+}
+
+impl Soak {
+    /// The size from which on a file of events is packed, in bytes: small against what the whole recording may take, so that the plain
+    /// one is not most of that.
+    pub fn segment_bytes(&self) -> u64 {
+        (self.disk_bytes / 16).clamp(LEAST_SEGMENT_BYTES, SEGMENT_BYTES)
+    }
+
+    /// The size of the recording, in bytes, at which the load ends, so that the rest of the run has room: the sessions that are open, the
+    /// drain, the graces; and a segment that is not packed yet.
+    pub fn near_bytes(&self) -> u64 {
+        let reserve = (self.disk_bytes / 10).max(self.segment_bytes());
+        self.disk_bytes - reserve.min(self.disk_bytes / 2)
+    }
 }
 
 /// How a run goes.

@@ -136,12 +136,11 @@ impl Telling {
         if *self.enough.borrow() || self.load_began.get().is_none() {
             return;
         }
-        let near = soak.disk_bytes - soak.disk_bytes / 10;
         let why = match &progress.so_far.failed {
             Some(finding) if soak.stop_on_fail => LoadStop::SureFailure {
                 finding: finding.clone(),
             },
-            _ if progress.recording_bytes >= near => LoadStop::Disk {
+            _ if progress.recording_bytes >= soak.near_bytes() => LoadStop::Disk {
                 bytes: soak.disk_bytes,
             },
             _ => return,
