@@ -5,7 +5,7 @@
 //! Witnesses ► samples, exits, orphans ────────────┼─► one bounded channel ─► Recorder ─► recording on disk
 //! fakes ────► hello, work seen, EOF, signals ─────┘
 //!
-//! recording ─► Judge (a pure fold) ─► Judgement ─► Report ─► terminal | JSON | JUnit | Markdown
+//! recording ─► Judge (a pure fold) ─► Judgement ─► Report ─► terminal | JSON | JUnit | Markdown | HTML
 //! ```
 //!
 //! Most users want the program `leak-harness`; tests of other daemons want [`testing::Harness`]. `ARCHITECTURE.md` is the map of the
