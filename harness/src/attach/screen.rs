@@ -3,7 +3,6 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Stylize;
-use ratatui::text::Line;
 use ratatui::widgets::{Cell, Row, Table};
 
 use super::growth::Change;
@@ -11,7 +10,7 @@ use super::report::Group;
 use super::watch::Watch;
 use super::words;
 use crate::report::escape::plain;
-use crate::screen::{self, Figure, HEADING, History, NAME, Tone, right};
+use crate::screen::{self, Figure, History, NAME, Tone, right};
 use crate::units;
 
 /// How many rows the view takes at most.
@@ -58,13 +57,7 @@ fn draw_heading(frame: &mut Frame<'_>, area: Rect, watch: &Watch, name: &str, of
         words::time(watch.last().at.as_millis()),
         words::time(of_ms)
     );
-    let [left, right] = Layout::horizontal([
-        Constraint::Min(0),
-        Constraint::Length(u16::try_from(time.chars().count()).unwrap_or(u16::MAX)),
-    ])
-    .areas(area);
-    frame.render_widget(Line::from(plain(name)).style(HEADING), left);
-    frame.render_widget(Line::from(time).style(NAME), right);
+    screen::heading(frame, area, name, &time);
 }
 
 fn draw_figures(frame: &mut Frame<'_>, area: Rect, watch: &Watch, courses: &Courses) {

@@ -24,7 +24,7 @@ pub fn render(comparison: &Comparison, style: Style) -> String {
     // One line, however long: it is what a script takes with `head -1`.
     let headline = plain(&comparison.headline);
     let (first, rest) = headline.split_at(headline.find([':', ';']).unwrap_or(headline.len()));
-    let painted = out.painted(first, tone);
+    let painted = out.style.painted(first, tone);
     out.line(&format!("{painted}{rest}"));
     out.noted("A", &words::side(&comparison.a));
     out.noted("B", &words::side(&comparison.b));
@@ -68,18 +68,10 @@ impl Screen {
         self.text.push('\n');
     }
 
-    fn painted(&self, text: &str, colour: &str) -> String {
-        if self.style.colour {
-            format!("\x1b[{colour}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
-    }
-
     fn toned(&self, text: &str, tone: Tone) -> String {
         match tone {
-            Tone::Better => self.painted(text, "32"),
-            Tone::Worse => self.painted(text, "31"),
+            Tone::Better => self.style.painted(text, "32"),
+            Tone::Worse => self.style.painted(text, "31"),
             Tone::Neutral => text.to_owned(),
         }
     }

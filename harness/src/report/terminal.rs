@@ -25,6 +25,17 @@ pub struct Style {
     pub width: usize,
 }
 
+impl Style {
+    /// A text in a colour, given as the parameters of the terminal's escape sequence, where colours may be used.
+    pub(crate) fn painted(self, text: &str, colour: &str) -> String {
+        if self.colour {
+            format!("\x1b[{colour}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
 impl Default for Style {
     fn default() -> Self {
         Self {
@@ -144,19 +155,11 @@ impl Screen {
         self.text.push('\n');
     }
 
-    fn painted(&self, text: &str, colour: &str) -> String {
-        if self.style.colour {
-            format!("\x1b[{colour}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
-    }
-
     /// The first sentence, its verdict painted.
     fn headline(&mut self, sentence: &str, colour: &str) {
         let safe = plain(sentence);
         let (verdict, rest) = safe.split_once(':').unwrap_or((&safe, ""));
-        let painted = self.painted(verdict, &format!("1;{colour}"));
+        let painted = self.style.painted(verdict, &format!("1;{colour}"));
         self.line(&format!("{painted}:{rest}"));
     }
 
@@ -194,7 +197,7 @@ impl Screen {
         } else {
             "31"
         };
-        let painted = self.painted(&first, colour);
+        let painted = self.style.painted(&first, colour);
         self.line(&painted);
         self.wrapped("", &format!("  {}", sentences::evidence_line(finding)));
         if finding.processes.is_empty() {

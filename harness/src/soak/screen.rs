@@ -11,7 +11,7 @@ use crate::judge::finding::rule_name;
 use crate::report::escape::plain;
 use crate::run::Progress;
 use crate::scenario::Counts;
-use crate::screen::{self, Figure, HEADING, History, NAME, Tone, right, words};
+use crate::screen::{self, Figure, History, NAME, Tone, right, words};
 use crate::units::{self, Count};
 
 /// How many rows the view takes at most.
@@ -60,11 +60,7 @@ fn draw_heading(frame: &mut Frame<'_>, area: Rect, label: &str, progress: &Progr
         }
         _ => format!("{}, {}", progress.phase, clock(progress.elapsed_ms)),
     };
-    let width = u16::try_from(time.chars().count()).unwrap_or(u16::MAX);
-    let [left, right] =
-        Layout::horizontal([Constraint::Min(0), Constraint::Length(width)]).areas(area);
-    frame.render_widget(Line::from(plain(label)).style(HEADING), left);
-    frame.render_widget(Line::from(time).style(NAME), right);
+    screen::heading(frame, area, label, &time);
 }
 
 fn draw_verdict(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
