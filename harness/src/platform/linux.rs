@@ -244,6 +244,7 @@ pub fn die_with_parent(parent: u32) -> io::Result<()> {
 mod tests {
     use std::process::{Command, Stdio};
 
+    use nix::errno::Errno;
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
     use super::*;
@@ -266,7 +267,13 @@ mod tests {
     pub(super) fn wait_for_end(watched: &Watched) {
         let fd = watched.has_ended_fd().unwrap();
         let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
-        assert_eq!(poll(&mut fds, PollTimeout::from(5_000_u16)).unwrap(), 1);
+        let ready = loop {
+            match poll(&mut fds, PollTimeout::from(5_000_u16)) {
+                Err(Errno::EINTR) => {}
+                ready => break ready.unwrap(),
+            }
+        };
+        assert_eq!(ready, 1);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use leak_harness::platform::Watched;
 use leak_harness::report::Report;
 use leak_harness::scenario::{Bin, Verdict};
 use leak_harness::testing::{Harness, HarnessError};
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::support::{
@@ -177,10 +178,16 @@ pub fn all_end(living: &[Living], within: Duration) {
             });
             continue;
         };
-        let left = within.saturating_sub(Duration::from_nanos(monotonic_ns() - start));
-        let left = PollTimeout::try_from(left).expect("it is short");
         let mut files = [PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
-        let ready = poll(&mut files, left).expect("it can be waited for");
+        let ready = loop {
+            let left = within.saturating_sub(Duration::from_nanos(monotonic_ns() - start));
+            let left = PollTimeout::try_from(left).expect("it is short");
+            match poll(&mut files, left) {
+                // Another test of this process has a runtime, whose handler hears that one of its children ended.
+                Err(Errno::EINTR) => {}
+                ready => break ready.expect("it can be waited for"),
+            }
+        };
         assert_eq!(ready, 1, "it lives on: {process:?}");
     }
 }
