@@ -129,7 +129,7 @@ const MAY_USE: [(&str, &[&str], &str); 28] = [
     ),
     (
         "batch",
-        &["isolation", "report", "run"],
+        &["isolation", "platform", "report", "run"],
         "it makes runs, each a process of its own, and knows nothing of what they are for",
     ),
     (

@@ -32,7 +32,7 @@ impl Setup {
         std::fs::write(&program, "").unwrap();
         let run = RunFolder::prepare(&folder.path().join("run"), &program, Path::new("/control"))
             .unwrap();
-        let small = include_str!("../../tests/data/adapters/small.toml");
+        let small = include_str!("../../../tests/data/adapters/small.toml");
         let script = toml::Value::String(script.to_owned()).to_string();
         let text = small
             .replace(
