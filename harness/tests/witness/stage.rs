@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use crate::cast::member;
 
 /// How long anything that is waited for may take.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The witnesses at work on a worker of the cast, and what they said.
 pub struct Stage {
