@@ -38,6 +38,8 @@ pub struct Pids {
     load: Option<File>,
     /// That pid, before the list was last read for [`Pids::refresh`].
     newest: Option<u32>,
+    /// Whether the list held it then, or was read once more without it.
+    settled: bool,
 }
 
 impl Pids {
@@ -48,19 +50,23 @@ impl Pids {
             buffer: vec![0; 32 << 10],
             load: File::open("/proc/loadavg").ok(),
             newest: None,
+            settled: false,
         })
     }
 
     /// Brings `pids`, as the last call left them, up to date. The kernel tells the pid that it gave out last (the fifth field of
     /// `/proc/loadavg`, see proc(5)): as long as that is the same nobody new is there, and the list stays as it is. It may then hold
-    /// pids that are gone. Reading the list costs as much as a fifth of a tick, so that is worth a look.
+    /// pids that are gone. Reading the list costs as much as a fifth of a tick, so that is worth a look. A pid is given out a moment before
+    /// its process can be seen: where the list lacks it, it is read once more the next time.
     pub fn refresh(&mut self, pids: &mut Vec<u32>) -> io::Result<()> {
         let newest = self.newest_pid();
         // Asked before the list is read: whoever comes in between makes the next answer another one.
-        if newest.is_some() && newest == self.newest {
+        if newest.is_some() && newest == self.newest && self.settled {
             return Ok(());
         }
         self.read(pids)?;
+        let is_listed = newest.is_some_and(|pid| pids.binary_search(&pid).is_ok());
+        self.settled = is_listed || newest == self.newest;
         self.newest = newest;
         Ok(())
     }
@@ -290,6 +296,25 @@ mod tests {
         assert_eq!(file.metadata().unwrap().len(), 1 << 20);
         assert!(file.set_len(1 << 19).is_err());
         assert!(file.set_len(1 << 21).is_err());
+    }
+
+    #[test]
+    fn a_pid_that_is_not_in_the_list_yet_is_looked_for_once_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = folder.path().join("loadavg");
+        let mut table = Pids::open().unwrap();
+        let refreshes = |table: &mut Pids, newest: u32| {
+            std::fs::write(&load, format!("0.00 0.00 0.00 1/1 {newest}\n")).unwrap();
+            table.load = Some(File::open(&load).unwrap());
+            let mut pids = Vec::new();
+            table.refresh(&mut pids).unwrap();
+            !pids.is_empty()
+        };
+        let (own, nobody) = (std::process::id(), u32::MAX);
+        let read: Vec<_> = [nobody, nobody, nobody, own, own]
+            .map(|newest| refreshes(&mut table, newest))
+            .into();
+        assert_eq!(read, [true, true, false, true, false]);
     }
 
     #[test]
