@@ -19,12 +19,13 @@ impl ResolvedWorker {
         Some(format!("{name} {version}"))
     }
 
-    /// Its settings as the adapter writes them, placeholders unfilled.
+    /// Its settings as the adapter writes them, placeholders unfilled, and those of the scenario over them.
     pub fn settings(&self) -> BTreeMap<String, String> {
         let settings = self.adapter.start.settings.iter();
         settings
             .flat_map(|settings| &settings.values)
             .map(|(name, value)| (name.clone(), value.source().to_owned()))
+            .chain(self.settings.clone())
             .collect()
     }
 }
