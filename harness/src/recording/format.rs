@@ -68,7 +68,8 @@ pub struct Manifest {
     /// The program that runs the worker, with its version, such as `bun 1.3.5`; none where there is none or it does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
-    /// What `leak-harness install` fetches to have this worker, such as `claude-mem@13.25.3`; empty where nothing has to be fetched, or
+    /// What `leak-harness install` is told to have this worker, such as `claude-mem@13.25.3`, with `--source CLONE` before it where it came
+    /// from a tag and not from npm; empty where nothing has to be fetched, or
     /// where nobody knows what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub install: Vec<String>,

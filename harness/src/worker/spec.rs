@@ -255,6 +255,8 @@ impl WorkerSpec {
                 Ok(worker)
             }
             Self::Release(version) => {
+                // First: what has no adapter is of no use in the cache either.
+                adapter_for(version)?;
                 let package =
                     cache
                         .package(CLAUDE_MEM, version)
@@ -495,12 +497,9 @@ fn sdk(
     Ok(worker)
 }
 
-fn claude_mem(
-    version: &Version,
-    package: PathBuf,
-    cache: &Cache,
-) -> Result<ResolvedWorker, WorkerError> {
-    let adapter = Adapter::for_package(CLAUDE_MEM, version).ok_or_else(|| {
+/// The adapter of a release of claude-mem.
+fn adapter_for(version: &Version) -> Result<Adapter, WorkerError> {
+    Adapter::for_package(CLAUDE_MEM, version).ok_or_else(|| {
         let known: Vec<_> = Adapter::built_in_names()
             .filter_map(Adapter::built_in)
             .filter(|adapter| adapter.package.as_deref() == Some(CLAUDE_MEM))
@@ -513,7 +512,15 @@ fn claude_mem(
                 known.join("; ")
             ),
         }
-    })?;
+    })
+}
+
+fn claude_mem(
+    version: &Version,
+    package: PathBuf,
+    cache: &Cache,
+) -> Result<ResolvedWorker, WorkerError> {
+    let adapter = adapter_for(version)?;
     let mut worker = ResolvedWorker::new(adapter, cache)?;
     let package = absolute(&package)?;
     if let Some(file) = &worker.adapter.needs.file

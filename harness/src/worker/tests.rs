@@ -349,7 +349,7 @@ fn a_generation_is_what_it_changed() {
     );
 }
 
-/// Up to 12.3 the worker tells what waits, up to 13.3 its database does; what waits in memory alone is not kept.
+/// Up to 13.3 the database tells what waits; from 13.4 on it waits in memory alone, and nothing is kept.
 #[test]
 fn kept_work_is_read_where_it_lies() {
     let read_from = |version: &str| {
@@ -549,6 +549,7 @@ fn workers_that_cannot_be_had_say_why_and_what_to_do() {
         "model:kill_after=5".to_owned(),
         "claude-mem@13".to_owned(),
         "claude-mem@13.25.3".to_owned(),
+        "claude-mem@7.0.0".to_owned(),
         "claude-mem:".to_owned(),
         "sdk-ts@0.3".to_owned(),
         "sdk-ts@0.0.1:end=aclose".to_owned(),
