@@ -244,17 +244,17 @@ fn told(report: &Report, story: &Story, open: bool) -> String {
     let text = text.trim_end();
     let of_which = blamed(report).find(|finding| finding.signature == story.signature);
     let of_which = of_which.map_or_else(String::new, |finding| {
-        format!(" (one of those with {})", actual::heading(report, finding))
+        format!("one of these: {}", actual::heading(report, finding))
     });
     if open {
         return format!(
-            "### One session, moment by moment{}\n\n{text}",
+            "### One session, moment by moment\n\n{}\n\n{text}",
             markdown(&of_which)
         );
     }
     folded(
         &format!(
-            "Another session, moment by moment{}",
+            "Another session, moment by moment: {}",
             html_in_markdown(&of_which)
         ),
         text,

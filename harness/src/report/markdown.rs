@@ -141,16 +141,17 @@ pub(super) fn steps(report: &Report, commands: &[String]) -> String {
     if !report.made.harness.is_empty() {
         harness += &format!(" {}", report.made.harness);
     }
-    let name = html_in_markdown(&report.scenario.name);
+    let name = markdown(&report.scenario.name);
     let scenario = if sentences::in_the_repository(report).is_some() {
         format!("The scenario lies there; or save the block below as {name}.toml, and run that:")
     } else {
         format!("The scenario is the block below, to be saved as {name}.toml:")
     };
     format!(
-        "In a checkout of {}, on Linux with Rust{npm}:\n\n{}\n\n{scenario}\n\n<details><summary>{name}.toml</summary>\n\n{}\n\n</details>\n",
+        "In a checkout of {}, on Linux with Rust{npm}:\n\n{}\n\n{scenario}\n\n<details><summary>{}.toml</summary>\n\n{}\n\n</details>\n",
         markdown(&harness),
         fenced("sh", &commands.join("\n")),
+        html_in_markdown(&report.scenario.name),
         fenced("toml", &report.made.scenario)
     )
 }
