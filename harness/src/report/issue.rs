@@ -48,7 +48,8 @@ pub fn render(report: &Report) -> String {
     }
     parts.push("## Evidence".to_owned());
     parts.extend(clock(report));
-    parts.extend(blamed(report).map(|finding| shown(report, finding)));
+    let with_processes = blamed(report).filter(|finding| !finding.processes.is_empty());
+    parts.extend(with_processes.map(|finding| shown(report, finding)));
     for (place, story) in report.stories.iter().enumerate() {
         parts.push(told(report, story, place == 0));
     }
@@ -184,14 +185,12 @@ fn clock(report: &Report) -> Option<String> {
 /// A finding with its processes.
 fn shown(report: &Report, finding: &Finding) -> String {
     let mut text = format!("### {}", markdown(&actual::heading(report, finding)));
-    if !finding.processes.is_empty() {
-        text += "\n\n";
-        text += &processes(&finding.processes, report.memory.ballast);
-        let shown = finding.processes.len().min(ROWS);
-        let more = (finding.count as usize).saturating_sub(shown);
-        if more > 0 {
-            text += &format!("\n\nand {more} more");
-        }
+    text += "\n\n";
+    text += &processes(&finding.processes, report.memory.ballast);
+    let shown = finding.processes.len().min(ROWS);
+    let more = (finding.count as usize).saturating_sub(shown);
+    if more > 0 {
+        text += &format!("\n\nand {more} more");
     }
     text
 }

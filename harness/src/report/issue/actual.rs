@@ -49,8 +49,8 @@ pub(super) fn sentence(report: &Report, finding: &Finding) -> String {
             )
         }
         Bin::KilledEarly | Bin::Crashed => format!("{counted}: {cause}{}", ages(report, finding)),
-        Bin::Lost => format!("{counted} the worker had accepted, and lost: {cause}"),
-        Bin::Duplicated => format!("{counted} the worker had done twice or more: {cause}"),
+        Bin::Lost => format!("{counted} that the worker had accepted came to nothing: {cause}"),
+        Bin::Duplicated => format!("{counted} came to be done twice or more: {cause}"),
         _ => format!("{}: {cause}", heading(report, finding)),
     }
 }

@@ -61,7 +61,7 @@ const WORDS: [(&str, &str); 24] = [
     ),
     (
         "the session ends: complete",
-        "the request of the hook for a session's end is sent (SessionEnd, where the release has it)",
+        "the client says that it is over, by the request of the hook for that (SessionEnd) where the release has one and the worker is there",
     ),
     (
         "the session ends: abandon",
