@@ -175,8 +175,8 @@ fn again(report: &Report) -> String {
 fn clock(report: &Report) -> Option<String> {
     (report.scenario.time_scale != 1.0).then(|| {
         format!(
-            "Where two times stand together, the first is the worker's own and the second the wall's, on which {}. Times within a moment \
-             of a session and ages of processes are the wall's.",
+            "Of two times that stand together, the first is as the worker counts it, and the second as the clock on the wall does: {}. Times \
+             within a moment of a session and ages of processes are the wall's.",
             scaled(report)
         )
     })

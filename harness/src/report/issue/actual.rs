@@ -12,22 +12,23 @@ pub(super) fn scaled(span: Span, scale: f64) -> Span {
     Span::from_millis((span.as_millis() as f64 * scale).round() as u64)
 }
 
-/// What is found, in a few words: `10 of 10 claudes outlived their session`.
+/// What is found, in a few words: `10 of 10 claudes outlived the session's end`.
 pub(super) fn heading(report: &Report, finding: &Finding) -> String {
     let counted = counted(report, finding);
+    let were = if finding.count == 1 { "was" } else { "were" };
     let what = match finding.rule {
-        Bin::Retained | Bin::Reparented | Bin::Readopted => "that outlived the session's end",
-        Bin::Residue => "that outlived the worker",
-        Bin::Zombie => "that nobody waited for",
-        Bin::KilledEarly => "ended before the time",
-        Bin::Crashed => "that ended with work unanswered",
-        Bin::Lost => "lost",
-        Bin::Duplicated => "done twice or more",
-        Bin::Refused => "refused",
-        Bin::Unknown => "without any answer",
-        Bin::Stalled => "that could not go on",
-        Bin::Twin => "with two live claudes at once",
-        Bin::Storm => "with far too many processes started",
+        Bin::Retained | Bin::Reparented | Bin::Readopted => "outlived the session's end".to_owned(),
+        Bin::Residue => "outlived the worker".to_owned(),
+        Bin::Zombie => format!("{were} waited for by nobody"),
+        Bin::KilledEarly => format!("{were} ended too early"),
+        Bin::Crashed => "ended with work unanswered".to_owned(),
+        Bin::Lost => format!("{were} lost"),
+        Bin::Duplicated => format!("{were} done twice or more"),
+        Bin::Refused => format!("{were} refused"),
+        Bin::Unknown => "got no answer".to_owned(),
+        Bin::Stalled => "could not go on".to_owned(),
+        Bin::Twin => "had two live claudes at once".to_owned(),
+        Bin::Storm => "started far too many processes".to_owned(),
         other => return format!("{counted}: {}", rule_name(other).replace('_', " ")),
     };
     format!("{counted} {what}")
@@ -50,7 +51,6 @@ pub(super) fn sentence(report: &Report, finding: &Finding) -> String {
         }
         Bin::KilledEarly | Bin::Crashed => format!("{counted}: {cause}{}", ages(report, finding)),
         Bin::Lost => format!("{counted} that the worker had accepted came to nothing: {cause}"),
-        Bin::Duplicated => format!("{counted} came to be done twice or more: {cause}"),
         _ => format!("{}: {cause}", heading(report, finding)),
     }
 }

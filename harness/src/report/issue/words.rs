@@ -8,7 +8,7 @@ const WORDS: [(&str, &str); 24] = [
     ),
     (
         "grace",
-        "how long a process may live on after the end of its session, or of its worker, before it counts",
+        "how long a process may live on after the end of its session, or of its worker, before it counts; 12 s unless the scenario says otherwise, since the longest escalation of signals that is known takes 10 s",
     ),
     (
         "work item",
