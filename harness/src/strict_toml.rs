@@ -155,6 +155,18 @@ fn nearest(given: &str, known: &[&str], what: &str) -> Option<String> {
     }
 }
 
+/// An error at the value of a path such as `["load", "sessions"]`, found only after the file was read and left.
+pub fn error_at(
+    source: &Source<'_>,
+    path: &[&str],
+    message: impl Into<String>,
+    remedy: Option<String>,
+) -> TomlError {
+    let table = source.table().ok();
+    let span = table.and_then(|table| span_of(table.get_ref(), path));
+    source.error(span, message, remedy)
+}
+
 /// The span of the value at a path such as `["load", "sessions"]`, for errors that only the whole can show.
 pub fn span_of(table: &DeTable<'_>, path: &[&str]) -> Option<Range<usize>> {
     let (last, parents) = path.split_last()?;

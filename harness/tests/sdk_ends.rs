@@ -2,11 +2,11 @@
 //!
 //! An SDK that is not installed shows as an ignored test, with the command that installs it. With `LEAK_HARNESS_WRITE=1` the children are
 //! watched for the whole grace of `scenarios/sdk/ends.toml`, turns are long, and the table in `reports/sdk-ends/README.md` is written anew; without it
-//! they are watched for two seconds.
+//! they are watched for three seconds, and what each cell shows until then is held to that table: who still lives, and which signals came.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -85,6 +85,16 @@ impl Way {
         }
     }
 
+    /// Its row's first cell.
+    fn label(self) -> String {
+        let when = if self.in_mid_turn {
+            "**in mid-turn:** "
+        } else {
+            ""
+        };
+        format!("{when}{}", self.name)
+    }
+
     /// Whether the host is killed by SIGKILL and the session does not end at all.
     fn is_kill(self) -> bool {
         self.name == "killed"
@@ -101,18 +111,18 @@ impl Way {
         if self.in_mid_turn {
             // Longer than the longest escalation, and shorter than the watch: who finishes its turn first can be told from who never goes.
             changes.push(if quick {
-                "claude.turn=\"3s\""
+                "claude.turn=\"6s\""
             } else {
                 "claude.turn=\"13s\""
             });
         }
         if quick {
-            changes.push("expect.grace=\"2s\"");
+            changes.push("expect.grace=\"3s\"");
         }
         if self.ends_the_host() {
             // Without a worker a run goes on for so long only.
             changes.push(if quick {
-                "expect.residue_grace=\"3s\""
+                "expect.residue_grace=\"4s\""
             } else {
                 "expect.residue_grace=\"16s\""
             });
@@ -137,7 +147,7 @@ const CHILDREN: [&str; 3] = ["polite", "ignores EOF", "ignores EOF and SIGTERM"]
 const WRITE: &str = "LEAK_HARNESS_WRITE";
 
 /// What became of each child, by its place in [`CHILDREN`].
-type Row = BTreeMap<usize, String>;
+type Row = BTreeMap<usize, Fate>;
 /// The rows by SDK and way.
 type Rows = Arc<Mutex<BTreeMap<(usize, usize), Row>>>;
 
@@ -154,6 +164,9 @@ fn main() -> ExitCode {
             let when = if way.in_mid_turn { " in mid-turn" } else { "" };
             let trial = Trial::test(format!("{worker} {}{when}", way.name), move || {
                 let row = measure(&format!("{worker}:end={}", way.end), way)?;
+                if env::var_os(WRITE).is_none() {
+                    compare(&row, worker, way)?;
+                }
                 rows.lock()
                     .expect("nobody panics with it")
                     .insert((sdk, place), row);
@@ -219,7 +232,7 @@ fn measure(worker: &str, way: Way) -> Result<Row, Failed> {
         return Err(format!("only these children were seen: {row:?}; the host said: {log}").into());
     }
     // A child that does as it is told must be gone when its host is, or has let it complete: that is what all SDKs promise.
-    if !way.in_mid_turn && matches!(way.name, "complete" | "killed") && !row[&0].contains("gone") {
+    if !way.in_mid_turn && matches!(way.name, "complete" | "killed") && row[&0].is_alive() {
         return Err(format!("a polite child is left: {row:?}").into());
     }
     Ok(row)
@@ -305,8 +318,8 @@ fn session_of(marker: &str, schedule: &Schedule) -> Option<String> {
         .map(|plan| plan.id)
 }
 
-/// What a child saw and what became of it, in words; times in milliseconds after `from`.
-fn fate(events: &[Event], process: ProcessIdentity, from: RunTime, until: RunTime) -> String {
+/// What a child saw and what became of it; times in milliseconds after `from`.
+fn fate(events: &[Event], process: ProcessIdentity, from: RunTime, until: RunTime) -> Fate {
     let mut steps: Vec<(i64, String)> = Vec::new();
     let mut said_goodbye = false;
     let mut gone = None;
@@ -332,17 +345,106 @@ fn fate(events: &[Event], process: ProcessIdentity, from: RunTime, until: RunTim
         }
     }
     steps.sort_by_key(|(after, _)| *after);
-    let mut text: Vec<String> = steps
-        .iter()
-        .map(|(after, what)| format!("{what} {after}"))
-        .collect();
-    text.push(match (gone, said_goodbye) {
-        (Some(after), true) => format!("gone {after}"),
+    if let Some(after) = gone {
         // SIGKILL alone leaves no time for a goodbye.
-        (Some(after), false) => format!("SIGKILL, gone {after}"),
-        (None, _) => "**alive**".to_owned(),
-    });
-    text.join(", ")
+        let what = if said_goodbye { GONE } else { SIGKILL };
+        steps.push((after, what.to_owned()));
+    }
+    Fate(steps)
+}
+
+/// What a child saw, each step with its moment in milliseconds; the last one is its end, unless it lives.
+#[derive(Debug, Default)]
+struct Fate(Vec<(i64, String)>);
+
+const GONE: &str = "gone";
+const SIGKILL: &str = "SIGKILL";
+const SIGTERM: &str = "SIGTERM";
+const ALIVE: &str = "**alive**";
+
+/// What machine and moment do not change: whether a child lives, and which signals it got.
+#[derive(Debug, PartialEq, Eq)]
+struct Pattern {
+    alive: bool,
+    sigterm: bool,
+    sigkill: bool,
+}
+
+impl Fate {
+    /// Understands a cell of the table.
+    fn read(cell: &str) -> Option<Self> {
+        let steps = cell.split(", ").filter(|step| *step != ALIVE);
+        let read = |step: &str| {
+            let (what, after) = step.rsplit_once(' ')?;
+            Some((after.parse().ok()?, what.to_owned()))
+        };
+        Some(Self(steps.map(read).collect::<Option<_>>()?))
+    }
+
+    fn is_alive(&self) -> bool {
+        !self
+            .0
+            .iter()
+            .any(|(_, what)| what == GONE || what == SIGKILL)
+    }
+
+    /// What there was to see in the first milliseconds.
+    fn pattern(&self, within: i64) -> Pattern {
+        let seen = |wanted: &str| {
+            let mut steps = self.0.iter();
+            steps.any(|(after, what)| *after <= within && what == wanted)
+        };
+        Pattern {
+            alive: !seen(GONE) && !seen(SIGKILL),
+            sigterm: seen(SIGTERM),
+            sigkill: seen(SIGKILL),
+        }
+    }
+}
+
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut steps: Vec<String> = self
+            .0
+            .iter()
+            .map(|(after, what)| format!("{what} {after}"))
+            .collect();
+        if self.is_alive() {
+            steps.push(ALIVE.to_owned());
+        }
+        f.write_str(&steps.join(", "))
+    }
+}
+
+/// How long the children are watched where the table is not written, in milliseconds.
+const QUICK: i64 = 3_000;
+
+/// Holds what was seen of each child to its cell of the kept table.
+fn compare(row: &Row, worker: &str, way: Way) -> Result<(), Failed> {
+    let table = fs::read_to_string(project().join("reports/sdk-ends/README.md"))?;
+    let kept = kept_row(&table, worker, way).ok_or("the kept table lacks this row")?;
+    for ((child, seen), kept) in row.iter().zip(&kept) {
+        if seen.pattern(QUICK) != kept.pattern(QUICK) {
+            let child = CHILDREN[*child];
+            return Err(format!(
+                "{child}: the kept table says `{kept}`, and within {QUICK} ms this was seen: `{seen}`"
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// The cells of a row of the kept table.
+fn kept_row(table: &str, worker: &str, way: Way) -> Option<Vec<Fate>> {
+    let (_, rest) = table.split_once(&format!("\n## {worker}\n"))?;
+    let beginning = format!("| {} | ", way.label());
+    let line = rest
+        .lines()
+        .take_while(|line| !line.starts_with("## "))
+        .find_map(|line| line.strip_prefix(&beginning))?;
+    let cells = line.strip_suffix(" |")?.split(" | ");
+    cells.map(Fate::read).collect()
 }
 
 fn milliseconds(from: RunTime, at: RunTime) -> i64 {
@@ -373,15 +475,11 @@ fn table(rows: &BTreeMap<(usize, usize), Row>) -> String {
         }
         text.push_str("\n|---|---|---|---|\n");
         for (place, way) in ways.iter().enumerate() {
-            let when = if way.in_mid_turn {
-                "**in mid-turn:** "
-            } else {
-                ""
-            };
-            let _ = write!(text, "| {when}{} |", way.name);
+            let _ = write!(text, "| {} |", way.label());
             for child in 0..CHILDREN.len() {
                 let fate = rows.get(&(sdk, place)).and_then(|row| row.get(&child));
-                let _ = write!(text, " {} |", fate.map_or("not measured", String::as_str));
+                let fate = fate.map_or_else(|| "not measured".to_owned(), Fate::to_string);
+                let _ = write!(text, " {fate} |");
             }
             text.push('\n');
         }

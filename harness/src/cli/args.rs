@@ -115,6 +115,8 @@ pub enum Format {
     Junit,
     /// Markdown, for a pull request
     Markdown,
+    /// Markdown for the worker's own project: what should have happened, what did, why it matters, how to see it again, the evidence
+    Issue,
     /// One HTML page with charts and the course of every session, which needs no network
     Html,
 }
@@ -361,11 +363,13 @@ pub struct MatrixArguments {
 }
 
 const BISECT: &str = "\
-Releases are taken from the cache, from the tags of --source, or from npm; what is missing is fetched into the cache. Each one is run
-twice or more. One that differs between its runs, or would not run, is named, and its neighbour is tried instead.
+Releases are taken from the cache and from the tags of --source; without --source from npm, and from the tags of the project where its
+server answers. npm lacks every release before 10.6.3 and some after it: without tags the answer says between which releases nobody
+searched. What is missing is fetched into the cache. Each one is run twice or more. One that differs between its runs, or would not run,
+is named, and its neighbour is tried instead.
 
 Exit codes:
-  0  the first release that changed the verdict is named
+  0  the first release that changed the verdict is named, or the first of those that are known
   1  both ends have the same verdict: there is no change to look for
   2  usage, or a bad scenario
   3  not decided: an end differs between its runs, or the change is in one of several releases that could not be told

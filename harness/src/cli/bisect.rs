@@ -13,11 +13,11 @@ use super::many::at_once;
 use super::output;
 use super::plan::{ScenarioText, cache};
 use crate::batch::{Job, Outcome as Run, carry_out};
-use crate::bisect::report::{BisectReport, SCHEMA, Tried};
+use crate::bisect::report::{Beside, BisectReport, SCHEMA, Tried};
 use crate::bisect::{Conclusion, Outcome, Search, Step, outcome};
 use crate::report::Report;
 use crate::scenario::{Bin, Scenario};
-use crate::worker::releases::{Beyond, releases};
+use crate::worker::releases::{Beyond, Known, releases};
 use crate::worker::{Adapter, Cache, find_program, install};
 
 /// The package whose releases are searched.
@@ -30,7 +30,7 @@ pub fn bisect(arguments: &BisectArguments, quiet: bool) -> Result<ExitCode, Fail
     let scenario = Scenario::parse_with(&text.file, &text.text, &changes(arguments, None))?.0;
     let cache = cache()?;
     let folders = Folders::new(arguments.out.as_deref())?;
-    let versions = between(arguments, &cache, quiet)?;
+    let (versions, beside) = between(arguments, &cache, quiet)?;
     let candidates = u32::try_from(versions.len()).unwrap_or(u32::MAX);
     let mut search = Search::new(versions);
     let mut runs: Vec<(Version, Vec<String>)> = Vec::new();
@@ -65,6 +65,7 @@ pub fn bisect(arguments: &BisectArguments, quiet: bool) -> Result<ExitCode, Fail
             None => "the verdict".to_owned(),
         },
         candidates,
+        beside,
         tried: tried.collect(),
         conclusion,
     };
@@ -85,12 +86,12 @@ pub fn bisect(arguments: &BisectArguments, quiet: bool) -> Result<ExitCode, Fail
     })
 }
 
-/// The releases from one end to the other, the ends included, oldest first.
+/// The releases from one end to the other that can be run, the ends included, oldest first; and what is known of others.
 fn between(
     arguments: &BisectArguments,
     cache: &Cache,
     quiet: bool,
-) -> Result<Vec<Version>, Failure> {
+) -> Result<(Vec<Version>, Beside), Failure> {
     let (good, bad) = (&arguments.good, &arguments.bad);
     if good == bad {
         return Err(Failure::usage("--good and --bad name the same release"));
@@ -98,24 +99,30 @@ fn between(
     let beyond = match &arguments.source {
         Some(folder) => Beyond::Clone(folder),
         None if arguments.offline => Beyond::Nothing,
-        None => Beyond::Npm,
+        None => Beyond::Published,
     };
-    let mut versions = match releases(cache, beyond) {
-        Err(why) if arguments.source.is_none() => {
-            // What is in the cache can be searched all the same.
-            if !quiet {
-                output::note(format_args!("bisect: only releases in the cache: {why}"));
-            }
-            releases(cache, Beyond::Nothing)
+    let Known {
+        adapted,
+        others,
+        tags,
+        unasked,
+    } = releases(cache, beyond).map_err(Failure::usage)?;
+    if !quiet {
+        for why in &unasked {
+            output::note(format_args!("bisect: {why}"));
         }
-        told => told,
     }
-    .map_err(Failure::usage)?;
     let (older, newer) = (good.min(bad), good.max(bad));
-    versions.retain(|version| version > older && version < newer);
+    let inside = |version: &Version| version > older && version < newer;
+    let mut versions: Vec<Version> = adapted.into_iter().filter(inside).collect();
     versions.insert(0, older.clone());
     versions.push(newer.clone());
-    Ok(versions)
+    let beside = Beside {
+        tags,
+        not_run: others.into_iter().filter(inside).collect(),
+        unasked,
+    };
+    Ok((versions, beside))
 }
 
 /// Runs a release so often, and says what came of it together, and in each run.

@@ -14,7 +14,8 @@ use crate::report::escape::plain;
 use crate::report::{self, Report};
 use crate::run::{Baseline, Order, PlaceWanted};
 use crate::scenario::{Scenario, WorkerSettings};
-use crate::worker::{Cache, ResolvedWorker, WorkerSpec, find_program};
+use crate::strict_toml::{Source, error_at};
+use crate::worker::{Cache, ResolvedWorker, WorkerError, WorkerSpec, find_program};
 
 /// One run as it is meant.
 #[derive(Debug)]
@@ -82,13 +83,13 @@ impl Plan {
         let cache = cache()?;
         let worker = spec
             .resolve(&scenario.worker, &cache)
-            .map_err(Failure::usage)?;
+            .map_err(|error| in_scenario(text, &effective, error))?;
         worker
             .check_time_scale(scenario.run.time_scale)
             .map_err(Failure::usage)?;
         worker
             .check_load(&scenario.load)
-            .map_err(|error| Failure::usage(format_args!("{}: {error}", text.file)))?;
+            .map_err(|error| in_scenario(text, &effective, error))?;
         let fake_claude = find_program("fake-claude").map_err(Failure::usage)?;
         let manifest = Manifest {
             major: format::MAJOR,
@@ -102,6 +103,7 @@ impl Plan {
             runtime: worker.runtime(),
             install: spec.to_install(&worker),
             settings: worker.settings(),
+            stop: Some(worker.stop()),
             started: clock::wall_time().to_string(),
             kernel: platform::portable::system_name(),
             cores: std::thread::available_parallelism()
@@ -140,6 +142,42 @@ impl Plan {
             keep: options.keep,
             known,
         })
+    }
+}
+
+/// What is wrong with a worker, shown at the key of the scenario that asks for it. `effective` is the text as it would be run.
+fn in_scenario(text: &ScenarioText, effective: &str, error: WorkerError) -> Failure {
+    let changed = format!("{} (as changed)", text.file);
+    let source = Source {
+        file: if text.text == effective {
+            &text.file
+        } else {
+            &changed
+        },
+        text: effective,
+    };
+    match error {
+        WorkerError::Setting {
+            name,
+            problem,
+            remedy,
+        } => error_at(
+            &source,
+            &["worker", "settings", &name],
+            problem,
+            Some(remedy),
+        )
+        .into(),
+        WorkerError::Lacks {
+            worker,
+            key,
+            what,
+            remedy,
+        } => {
+            let message = format!("{worker} has {what}");
+            error_at(&source, &["load", key], message, Some(remedy)).into()
+        }
+        error => Failure::usage(error),
     }
 }
 

@@ -149,6 +149,12 @@ fn fit(table: &mut toml::Table, adapter: &Adapter) {
 /// Turns the load into the same load with the fix: the model ends the child of each session that completes; a real worker is told
 /// that its sessions are over, by the route that it has, once their work has had time to be done.
 fn fix(table: &mut toml::Table, real: bool) {
+    let description = if real {
+        "The same load with the cure that the worker has: it is told of each session that it is over, once its work had time to be done."
+    } else {
+        "The same load with the fix: the worker tracks its children, and ends that of each session that completes."
+    };
+    table.insert("description".to_owned(), description.into());
     set(table, "load", "end", End::Complete.to_string());
     set(table, "expect", "verdict", Verdict::Pass.to_string());
     unset(table, "expect", "findings");

@@ -69,13 +69,17 @@ pub struct Manifest {
     /// The program that runs the worker, with its version, such as `bun 1.3.5`; none where there is none or it does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
-    /// What `leak-harness install` fetches to have this worker, such as `claude-mem@13.25.3`; empty where nothing has to be fetched, or
+    /// What `leak-harness install` is told to have this worker, such as `claude-mem@13.25.3`, with `--source CLONE` before it where it came
+    /// from a tag and not from npm; empty where nothing has to be fetched, or
     /// where nobody knows what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub install: Vec<String>,
     /// The worker's settings as its adapter writes them, placeholders unfilled.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
+    /// What asks the worker to stop at the end of a run, such as `SIGTERM`; none in a recording of an older harness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<String>,
     /// The wall clock's time at the start of the run, with its zone.
     pub started: String,
     /// The kernel that it ran on.

@@ -31,6 +31,12 @@ pub struct Scenario {
     /// The public issue that tells of it, as `owner/repository#number`.
     #[serde(default)]
     pub issue: Option<String>,
+    /// What the worker should have done, in words for those who work on it: a report to its project says so, and no machine can tell.
+    #[serde(default)]
+    pub should: Option<String>,
+    /// What it means to those who use the worker when it does not, in the same words.
+    #[serde(default)]
+    pub impact: Option<String>,
     /// The seed of everything that is drawn by chance.
     #[serde(default = "default_seed")]
     pub seed: u64,
@@ -60,13 +66,16 @@ fn default_seed() -> u64 {
     603
 }
 
-/// `[worker]`: which worker is driven. All keys but `use` speak to the model alone.
+/// `[worker]`: which worker is driven. All keys but `use` and `settings` speak to the model alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerSettings {
     /// `model`, `claude-mem@VERSION`, `claude-mem:DIR`, or an adapter file.
     #[serde(rename = "use")]
     pub worker: String,
+    /// Settings of a worker that is not the model, laid over those of its adapter: names of variables with their values as plain text.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, String>,
     /// What ends the child of a session that is over.
     pub cleanup: Vec<Cleanup>,
     /// What `query()` does with its child when its iterator ends.
@@ -97,6 +106,7 @@ impl Default for WorkerSettings {
     fn default() -> Self {
         Self {
             worker: "model".to_owned(),
+            settings: BTreeMap::new(),
             cleanup: vec![Cleanup::None],
             query_end: QueryEnd::HoldsStdin,
             shutdown: Shutdown::WindowsOnly,

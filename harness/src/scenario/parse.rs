@@ -302,6 +302,34 @@ fn check(source: &Source<'_>, table: &DeTable<'_>, scenario: &Scenario) -> Resul
             );
         }
     }
+    for (name, value) in &worker.settings {
+        let path = ["worker", "settings", name.as_str()];
+        let is_name = !name.is_empty()
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !is_name {
+            return wrong(
+                &path,
+                format!("`{}` is no name of a setting", name.escape_debug()),
+                "use letters, digits and underscores, and no digit in front",
+            );
+        }
+        if value.chars().any(char::is_control) {
+            return wrong(
+                &path,
+                "a control character has no place in a setting".to_owned(),
+                "write it as one line of plain text",
+            );
+        }
+        if value.contains(['{', '}']) {
+            return wrong(
+                &path,
+                "a setting of a scenario is plain text: it has no placeholders and no braces"
+                    .to_owned(),
+                "what needs a placeholder belongs into an adapter",
+            );
+        }
+    }
     if worker.cleanup.is_empty() {
         return wrong(
             &["worker", "cleanup"],

@@ -8,12 +8,13 @@ use std::path::{Component, Path, PathBuf};
 
 use super::adapter::{Settings, TimeScaling};
 use super::error::WorkerError;
+use super::faulty::{pointed, unset_at};
 use super::folder::files;
 use super::hosts;
 use super::place::Place;
 use super::scaled;
 use super::spec::ResolvedWorker;
-use super::template::{Template, Unset, Variables};
+use super::template::{Template, Variables};
 
 /// What is passed on from the user's environment to every worker: language and time zone, and who the user is.
 const PASSED: [&str; 7] = [
@@ -33,7 +34,13 @@ pub struct Prepared {
 pub fn prepare(worker: &ResolvedWorker, place: &Place, port: u16) -> Result<Prepared, WorkerError> {
     worker.check_time_scale(place.time_scale)?;
     let variables = variables(worker, place, port);
+    let unset = |unset| unset_at(worker, unset);
     let fill = |template: &Template| template.render(&variables).map_err(unset);
+    let write_inside = |path: &Template, text: &str| {
+        let root = place.folder.root();
+        let filled = PathBuf::from(fill(path)?);
+        write_inside(root, &filled, text).map_err(|error| pointed(worker, path.source(), error))
+    };
     let start = &worker.adapter.start;
 
     let mut command = Vec::new();
@@ -46,31 +53,32 @@ pub fn prepare(worker: &ResolvedWorker, place: &Place, port: u16) -> Result<Prep
     }
     let program = command.remove(0);
     for file in &start.files {
-        let path = PathBuf::from(fill(&file.path)?);
         let text = match (&file.json, &file.text) {
             (Some(json), _) => format!("{:#}\n", json.render(&variables).map_err(unset)?),
             (None, Some(text)) => fill(text)?,
             (None, None) => String::new(),
         };
-        write_inside(place.folder.root(), &path, &text)?;
+        write_inside(&file.path, &text)?;
     }
-    let settings = start
+    let mut settings = start
         .settings
         .iter()
         .flat_map(|settings| &settings.values)
         .map(|(name, template)| Ok((name.clone(), fill(template)?)))
         .collect::<Result<BTreeMap<_, _>, WorkerError>>()?;
+    if start.settings.is_some() {
+        settings.extend(worker.settings.clone());
+    }
     if let Some(host) = &worker.adapter.needs.host {
         let text = hosts::text(host).ok_or_else(|| WorkerError::Missing {
             what: format!("the host program `{host}`"),
             remedy: format!("there are {}", hosts::names()),
         })?;
-        write_inside(place.folder.root(), &place.folder.root().join(host), text)?;
+        let root = place.folder.root();
+        self::write_inside(root, &root.join(host), text)?;
     }
     if let Some(Settings { file, .. }) = &start.settings {
-        let path = PathBuf::from(fill(file)?);
-        let text = format!("{:#}\n", serde_json::json!(settings));
-        write_inside(place.folder.root(), &path, &text)?;
+        write_inside(file, &format!("{:#}\n", serde_json::json!(settings)))?;
     }
     let cwd = PathBuf::from(fill(&start.cwd)?);
     let mut environment = base_environment(worker, place);
@@ -80,7 +88,11 @@ pub fn prepare(worker: &ResolvedWorker, place: &Place, port: u16) -> Result<Prep
             .map(|(name, value)| (name.into(), value.into())),
     );
     for (name, template) in &start.env {
-        environment.push((name.into(), fill(template)?.into()));
+        let value = match worker.settings.get(name) {
+            Some(value) => value.clone(),
+            None => fill(template)?,
+        };
+        environment.push((name.into(), value.into()));
     }
     if worker.adapter.time_scale == Some(TimeScaling::Preloaded) && place.time_scale != 1.0 {
         environment.extend(preload(worker, place)?);
@@ -123,10 +135,6 @@ fn variables(worker: &ResolvedWorker, place: &Place, port: u16) -> Variables {
     variables.set("port", port.to_string());
     variables.set("time_scale", place.time_scale.to_string());
     variables
-}
-
-fn unset(Unset(placeholder): Unset) -> WorkerError {
-    WorkerError::Unset { placeholder }
 }
 
 fn base_environment(worker: &ResolvedWorker, place: &Place) -> Vec<(OsString, OsString)> {

@@ -53,6 +53,15 @@ pub enum WorkerError {
         /// Which.
         placeholder: String,
     },
+    /// A setting that the scenario gives is not one that this worker can have.
+    Setting {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What would be right.
+        remedy: String,
+    },
     /// No port was free.
     NoPort(io::Error),
     /// This worker's own timers cannot be divided.
@@ -71,6 +80,8 @@ pub enum WorkerError {
     Lacks {
         /// The worker.
         worker: String,
+        /// The key of `[load]` that asks for it.
+        key: &'static str,
         /// What it lacks.
         what: String,
         /// What would be possible.
@@ -140,6 +151,9 @@ impl fmt::Display for WorkerError {
                 f,
                 "the adapter uses {{{placeholder}}}, which this worker has no value for"
             ),
+            Self::Setting {
+                problem, remedy, ..
+            } => write!(f, "{problem}; {remedy}"),
             Self::NoPort(cause) => write!(f, "no port below 32768 is free for the worker: {cause}"),
             Self::NotScalable { worker } => {
                 write!(
@@ -155,6 +169,7 @@ impl fmt::Display for WorkerError {
                 worker,
                 what,
                 remedy,
+                ..
             } => write!(f, "{worker} has {what}; {remedy}"),
             Self::Start { program, cause } => write!(f, "cannot start {program}: {cause}"),
             Self::DiedAtStart { exit, log } => write!(

@@ -20,7 +20,7 @@ pub use super::install_error::InstallError;
 use super::programs::find_in_path;
 
 /// Where the tags of claude-mem are.
-const CLAUDE_MEM_REPOSITORY: &str = "https://github.com/thedotmack/claude-mem.git";
+pub(super) const CLAUDE_MEM_REPOSITORY: &str = "https://github.com/thedotmack/claude-mem.git";
 /// The package of the Agent SDK.
 const AGENT_SDK: &str = "@anthropic-ai/claude-agent-sdk";
 /// The package of the Agent SDK for Python, and its name here: the one for node has the same.

@@ -1,5 +1,6 @@
 //! Which worker is meant: from the text that a user writes to everything that its start needs.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -234,6 +235,16 @@ impl WorkerSpec {
         settings: &WorkerSettings,
         cache: &Cache,
     ) -> Result<ResolvedWorker, WorkerError> {
+        self.find(settings, cache)?
+            .with_settings(&settings.settings)
+    }
+
+    /// As [`WorkerSpec::resolve`], without the settings that a scenario gives to a worker that is not the model.
+    fn find(
+        &self,
+        settings: &WorkerSettings,
+        cache: &Cache,
+    ) -> Result<ResolvedWorker, WorkerError> {
         match self {
             Self::Model(_) => {
                 let adapter = Adapter::built_in("model").expect("the model is built in");
@@ -244,6 +255,8 @@ impl WorkerSpec {
                 Ok(worker)
             }
             Self::Release(version) => {
+                // First: what has no adapter is of no use in the cache either.
+                adapter_for(version)?;
                 let package =
                     cache
                         .package(CLAUDE_MEM, version)
@@ -266,7 +279,8 @@ impl WorkerSpec {
             } => sdk(adapter, version, end.as_deref(), cache),
             Self::Adapter(path) => {
                 let text = fs::read_to_string(path).map_err(|cause| files("read", path, cause))?;
-                let adapter = Adapter::parse(&path.display().to_string(), &text)?;
+                let file = path.display().to_string();
+                let adapter = Adapter::parse(&file, &text)?;
                 let folder = path.parent().unwrap_or(Path::new(""));
                 let folder = if folder.as_os_str().is_empty() {
                     Path::new(".")
@@ -275,6 +289,7 @@ impl WorkerSpec {
                 };
                 let mut worker = ResolvedWorker::new(adapter, cache)?;
                 worker.adapter_folder = Some(absolute(folder)?);
+                worker.adapter_file = Some(AdapterFile { name: file, text });
                 Ok(worker)
             }
         }
@@ -296,6 +311,8 @@ pub struct ResolvedWorker {
     pub package: Option<PathBuf>,
     /// The folder of its adapter file, where it is not built in.
     pub adapter_folder: Option<PathBuf>,
+    /// Its adapter file, where it is not built in: errors point into it.
+    pub adapter_file: Option<AdapterFile>,
     /// The program that runs it.
     pub runtime: Option<PathBuf>,
     /// The program of this project that is the worker itself.
@@ -304,6 +321,17 @@ pub struct ResolvedWorker {
     pub cache: PathBuf,
     /// The model's settings as flags.
     pub flags: Vec<String>,
+    /// What the scenario lays over the adapter's settings.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// An adapter file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdapterFile {
+    /// Its name, as the user gave it.
+    pub name: String,
+    /// Its text.
+    pub text: String,
 }
 
 impl ResolvedWorker {
@@ -341,10 +369,12 @@ impl ResolvedWorker {
             cleanup: None,
             package: None,
             adapter_folder: None,
+            adapter_file: None,
             runtime,
             program,
             cache: cache.root().to_owned(),
             flags: Vec::new(),
+            settings: BTreeMap::new(),
             adapter,
         })
     }
@@ -356,10 +386,18 @@ impl ResolvedWorker {
     /// It knows no such end, or no such request.
     pub fn check_load(&self, load: &Load) -> Result<(), WorkerError> {
         let adapter = &self.adapter;
-        let lacks = |what: String, remedy: String| WorkerError::Lacks {
-            worker: self.name.clone(),
-            what,
-            remedy,
+        // Of an adapter of one's own the file is named, and what it would have to say.
+        let lacks = |key: &'static str, what: String, remedy: String, table: &str| {
+            let remedy = match &self.adapter_file {
+                Some(file) => format!("{remedy}, or give [[{table}]] in {}", file.name),
+                None => remedy,
+            };
+            WorkerError::Lacks {
+                worker: self.name.clone(),
+                key,
+                what,
+                remedy,
+            }
         };
         if !adapter.has_end(load.end) {
             let known: Vec<_> = [End::Complete, End::Abandon, End::Abort, End::Disconnect]
@@ -372,28 +410,31 @@ impl ResolvedWorker {
                 None => String::new(),
             };
             return Err(lacks(
+                "end",
                 format!(
                     "no way to end a session with `end = \"{}\"`{because}",
                     load.end
                 ),
                 format!("it knows {}", known.join(", ")),
+                &format!("ends.{}", load.end),
             ));
         }
-        for (wanted, moment, key) in [
+        for (wanted, moment, key, none, table) in [
             (
                 load.observations > 0,
                 Moment::Observation,
-                "observations = 0",
+                "observations",
+                "0",
+                "observation",
             ),
-            (load.summary, Moment::Summary, "summary = false"),
+            (load.summary, Moment::Summary, "summary", "false", "summary"),
         ] {
             if wanted && adapter.moment(moment).is_empty() {
                 return Err(lacks(
-                    format!(
-                        "no requests for what `{}` asks for",
-                        key.split(' ').next().unwrap_or(key)
-                    ),
-                    format!("use `{key}`"),
+                    key,
+                    format!("no requests for what `{key}` asks for"),
+                    format!("use `{key} = {none}`"),
+                    table,
                 ));
             }
         }
@@ -456,12 +497,9 @@ fn sdk(
     Ok(worker)
 }
 
-fn claude_mem(
-    version: &Version,
-    package: PathBuf,
-    cache: &Cache,
-) -> Result<ResolvedWorker, WorkerError> {
-    let adapter = Adapter::for_package(CLAUDE_MEM, version).ok_or_else(|| {
+/// The adapter of a release of claude-mem.
+fn adapter_for(version: &Version) -> Result<Adapter, WorkerError> {
+    Adapter::for_package(CLAUDE_MEM, version).ok_or_else(|| {
         let known: Vec<_> = Adapter::built_in_names()
             .filter_map(Adapter::built_in)
             .filter(|adapter| adapter.package.as_deref() == Some(CLAUDE_MEM))
@@ -474,7 +512,15 @@ fn claude_mem(
                 known.join("; ")
             ),
         }
-    })?;
+    })
+}
+
+fn claude_mem(
+    version: &Version,
+    package: PathBuf,
+    cache: &Cache,
+) -> Result<ResolvedWorker, WorkerError> {
+    let adapter = adapter_for(version)?;
     let mut worker = ResolvedWorker::new(adapter, cache)?;
     let package = absolute(&package)?;
     if let Some(file) = &worker.adapter.needs.file

@@ -1,5 +1,6 @@
 //! Adapters and the texts that name workers: what is understood, and how errors read.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,6 +13,7 @@ use serde_json::json;
 
 use super::adapter::Moment;
 use super::environment;
+use super::spec::AdapterFile;
 use super::template::Variables;
 use super::{Adapter, Cache, Place, ResolvedWorker, RunFolder, WorkerSpec};
 use crate::model::policy::{Cleanup, QueryEnd};
@@ -347,7 +349,7 @@ fn a_generation_is_what_it_changed() {
     );
 }
 
-/// Up to 12.3 the worker tells what waits, up to 13.3 its database does; what waits in memory alone is not kept.
+/// Up to 13.3 the database tells what waits; from 13.4 on it waits in memory alone, and nothing is kept.
 #[test]
 fn kept_work_is_read_where_it_lies() {
     let read_from = |version: &str| {
@@ -547,6 +549,7 @@ fn workers_that_cannot_be_had_say_why_and_what_to_do() {
         "model:kill_after=5".to_owned(),
         "claude-mem@13".to_owned(),
         "claude-mem@13.25.3".to_owned(),
+        "claude-mem@7.0.0".to_owned(),
         "claude-mem:".to_owned(),
         "sdk-ts@0.3".to_owned(),
         "sdk-ts@0.0.1:end=aclose".to_owned(),
@@ -631,10 +634,12 @@ fn unpacked(adapter: &str, runtime: &str) -> ResolvedWorker {
         cleanup: None,
         package: Some("/package".into()),
         adapter_folder: None,
+        adapter_file: None,
         runtime: Some(Path::new("/runtimes").join(runtime)),
         program: Some("/bin/model-worker".into()),
         cache: "/cache".into(),
         flags: vec!["--cleanup".to_owned(), "none".to_owned()],
+        settings: BTreeMap::new(),
     }
 }
 
@@ -731,4 +736,103 @@ fn an_adapter_cannot_write_outside_the_folder_of_the_run() {
         assert!(error.ends_with("outside the folder of the run"), "{error}");
     }
     assert!(!temp.path().join("outside").exists());
+}
+
+#[test]
+fn what_only_a_start_shows_points_into_the_adapter_file() {
+    let temp = tempfile::tempdir().unwrap();
+    let place = Place {
+        time_scale: 1.0,
+        ..place(temp.path())
+    };
+    let files = "[[start.files]]\npath = \"{home}/../x\"\ntext = \"x\"\n\n[ready]";
+    for (text, words) in [
+        (SMALL.replace("[ready]", files), "own.toml:"),
+        (
+            SMALL.replace("{runtime}", "{package}"),
+            "the adapter uses {package}, which this worker has no value for",
+        ),
+    ] {
+        let worker = ResolvedWorker {
+            adapter: Adapter::parse("own.toml", &text).unwrap(),
+            adapter_file: Some(AdapterFile {
+                name: "own.toml".to_owned(),
+                text,
+            }),
+            package: None,
+            ..unpacked("model", "bun")
+        };
+        let error = environment::prepare(&worker, &place, 4_711).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.starts_with("own.toml:") && error.contains(words),
+            "{error}"
+        );
+        assert!(error.contains('^'), "{error}");
+    }
+}
+
+fn settings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    pairs.iter().map(owned).collect()
+}
+
+#[test]
+fn settings_of_a_scenario_lie_over_those_of_the_adapter_in_file_and_environment() {
+    let temp = tempfile::tempdir().unwrap();
+    let place = Place {
+        time_scale: 1.0,
+        ..place(temp.path())
+    };
+    let given = settings(&[
+        ("CLAUDE_MEM_MAX_CONCURRENT_AGENTS", "2"),
+        ("CLAUDE_MEM_NEW", "a b"),
+    ]);
+    let worker = unpacked("claude-mem-13.25", "bun")
+        .with_settings(&given)
+        .unwrap();
+    assert_eq!(worker.settings()["CLAUDE_MEM_MAX_CONCURRENT_AGENTS"], "2");
+    let prepared = environment::prepare(&worker, &place, 4_711).unwrap();
+    let file = place.folder.home().join(".claude-mem/settings.json");
+    let written: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    for (name, value) in &given {
+        assert_eq!(written[name], json!(value));
+        let mut set = prepared.environment.iter().rev();
+        let (_, last) = set.find(|(known, _)| known == name.as_str()).unwrap();
+        assert_eq!(last, value.as_str());
+    }
+}
+
+#[test]
+fn settings_that_a_worker_cannot_have_are_refused() {
+    for (adapter, name, words) in [
+        (
+            "model",
+            "ANY",
+            "the adapter model has no place for settings",
+        ),
+        ("claude-mem-13.25", "HOME", "keeps the run in its place"),
+        (
+            "claude-mem-13.25",
+            "LEAK_HARNESS_RUN",
+            "keeps the run in its place",
+        ),
+        (
+            "claude-mem-13.25",
+            "BUN_OPTIONS",
+            "keeps the run in its place",
+        ),
+        (
+            "claude-mem-13.25",
+            "CLAUDE_CODE_PATH",
+            "`{claude}` in the adapter claude-mem-13.25",
+        ),
+    ] {
+        let error = unpacked(adapter, "bun")
+            .with_settings(&settings(&[(name, "1")]))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(words), "{error}");
+    }
 }

@@ -132,6 +132,27 @@ fn a_worker_may_refuse_or_skip() {
 }
 
 #[test]
+fn a_scenario_gives_its_worker_settings_and_the_report_shows_them() {
+    let ground = Ground::new();
+    let answers = r#"echo "{\"id\":$i,\"status\":\"$ANSWER\"}""#;
+    let scenario = worker(&ground, answers, "[start.env]\nANSWER = \"ok\"\n");
+    let set = |name: &str, value: &str| {
+        let change = format!("worker.settings.{name}={value}");
+        ground.run(&scenario, &["--set", &change])
+    };
+    set("ANSWER", "skipped");
+    let report = ground.report();
+    assert_eq!(report.work.skipped, 1);
+    assert_eq!(report.made.settings["ANSWER"], "skipped");
+    let said = set("OTHER", "1x").expect(2);
+    assert!(
+        said.stderr.contains("has no setting `OTHER`") && said.stderr.contains("known: ANSWER"),
+        "{said:?}"
+    );
+    ground.assert_clean();
+}
+
+#[test]
 fn a_worker_that_never_says_that_it_is_ready_would_not_start() {
     let ground = Ground::new();
     let scenario = worker(&ground, ":", "");
@@ -157,7 +178,10 @@ fn an_end_that_the_adapter_lacks_is_refused_and_one_that_lines_cannot_have_is_po
         let change = format!("load.end=\"{end}\"");
         let said = ground.run(&scenario, &["--set", &change]).expect(2);
         assert!(
-            said.stderr.contains("it knows \"complete\", \"abandon\""),
+            said.stderr.contains("it knows \"complete\", \"abandon\"")
+                && said.stderr.contains(&format!("or give [[ends.{end}]] in "))
+                && said.stderr.contains("end = \"")
+                && said.stderr.contains("worker.toml"),
             "{said:?}"
         );
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use leak_harness::gym::results::{GymReport, Standing};
@@ -331,6 +332,49 @@ fn a_bisection_needs_two_releases_that_run() {
         "{said:?}"
     );
     ground.assert_clean();
+}
+
+/// A bisection that fetches from an npm and a git that are a line of shell each: what they tell is what is known.
+#[test]
+fn a_bisection_searches_the_tags_of_the_project_and_says_when_it_cannot() {
+    let tagged = r"printf 'a1\trefs/tags/v9.0.%s\n' 10 12 13 15 17";
+    let listed = r#"[ "$1" = view ] && echo '["9.0.14"]' && exit 0; echo E404 >&2; exit 1"#;
+    let deaf = "echo 'fatal: no host' >&2; exit 128";
+    for (git, npm, known, note) in [
+        (tagged, listed, 5, ""),
+        (deaf, listed, 3, "tags could not be listed: fatal: no host"),
+        (
+            deaf,
+            deaf,
+            2,
+            "npm view claude-mem versions --json: fatal: no host",
+        ),
+    ] {
+        let ground = Ground::new();
+        fs::create_dir(ground.path("bin")).expect("it can be made");
+        for (name, script) in [("git", git), ("npm", npm)] {
+            let program = ground.write(format!("bin/{name}"), &format!("#!/bin/sh\n{script}\n"));
+            fs::set_permissions(program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        }
+        let mut command = ground.program();
+        let paths = env::var_os("PATH").unwrap_or_default();
+        let paths = [ground.path("bin")]
+            .into_iter()
+            .chain(env::split_paths(&paths));
+        command
+            .env("PATH", env::join_paths(paths).expect("none has a colon"))
+            .env("LEAK_HARNESS_CACHE", ground.path("empty"))
+            .arg("bisect")
+            .arg(scenarios().join("smoke/clean.toml"))
+            .args(["--good", "9.0.12", "--bad", "9.0.17"]);
+        let said = ground.finish(command).expect(4);
+        assert!(
+            said.stdout.contains(&format!("1 of {known} releases run")),
+            "{said:?}"
+        );
+        assert!(said.stderr.contains(note), "{said:?}");
+        ground.assert_clean();
+    }
 }
 
 /// The program, with the cache of whoever runs the tests.

@@ -1,5 +1,6 @@
 //! Starts and stops of real processes that stand in for a worker; the server that answers for them is in the test.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -50,10 +51,12 @@ impl Setup {
             cleanup: None,
             package: None,
             adapter_folder: None,
+            adapter_file: None,
             runtime: None,
             program: None,
             cache: "/cache".into(),
             flags: Vec::new(),
+            settings: BTreeMap::new(),
         };
         let (emitter, events) = Emitter::channel(Clock::start());
         let place = Place {
