@@ -24,7 +24,7 @@ const INVALID: i32 = 2;
 /// How long a mere question waits for a busy harness before it goes on without it.
 const PROBE_PATIENCE: Duration = Duration::from_millis(100);
 /// How long it waits for its orders, once the harness has been reached: callers of a probe are patient for some seconds.
-const PROBE_ORDERS: Duration = Duration::from_secs(1);
+const PROBE_ORDERS: Duration = Duration::from_secs(5);
 
 /// This process as a harness knows it.
 #[derive(Debug)]

@@ -89,8 +89,13 @@ fn run(module: &Path, case: &str, check: fn(&Value)) -> Result<(), Failed> {
     if fs::hard_link(env!("CARGO_BIN_EXE_fake-claude"), &program).is_err() {
         fs::copy(env!("CARGO_BIN_EXE_fake-claude"), &program)?;
     }
-    // The turn that is aborted must not end by itself.
-    let turn = if case == "abort" { "10m" } else { "100ms" };
+    let turn = match case {
+        // The turn that is aborted must not end by itself.
+        "abort" => "10m",
+        // The one that is interrupted must go on until the SDK has read of it and said so; the second one is as long.
+        "interrupt" => "3s",
+        _ => "100ms",
+    };
     let behaviour = format!("{BEHAVIOUR}turn = \"{turn}\"\n");
     fs::write(place.path().join("fake-claude.toml"), behaviour)?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/sdk/drive.mjs");

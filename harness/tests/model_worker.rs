@@ -738,7 +738,7 @@ fn tracked_ends_the_child_before_the_answer() {
 #[test]
 fn tracked_kills_a_child_that_does_not_obey() {
     let mut claudes = Claudes::all(stubborn());
-    let worker = Worker::start(&claudes, &["--cleanup", "tracked", "--kill-after", "100ms"]);
+    let worker = Worker::start(&claudes, &["--cleanup", "tracked", "--kill-after", "2s"]);
     let id = worked_session(&worker, &mut claudes, "content-1", 0);
     worker.complete(id);
     claudes.until("it is gone", |seen| seen.is_gone(0));
@@ -750,7 +750,7 @@ fn tracked_kills_a_child_that_does_not_obey() {
 #[test]
 fn close_goes_down_its_ladder() {
     let mut claudes = Claudes::behaving(|child| if child == 0 { fast() } else { stubborn() });
-    let worker = Worker::start(&claudes, &["--cleanup", "close", "--kill-after", "100ms"]);
+    let worker = Worker::start(&claudes, &["--cleanup", "close", "--kill-after", "2s"]);
     let polite = worked_session(&worker, &mut claudes, "content-1", 0);
     worker.complete(polite);
     claudes.until("the polite child is gone", |seen| seen.is_gone(0));
@@ -806,9 +806,9 @@ fn idle_ends_an_abandoned_generator_and_its_child() {
         "--cleanup",
         "idle",
         "--idle-limit",
-        "1s",
+        "3s",
         "--kill-after",
-        "100ms",
+        "2s",
     ];
     let worker = Worker::start(&claudes, &flags);
     let completed = worked_session(&worker, &mut claudes, "completed", 0);
@@ -832,8 +832,10 @@ fn idle_ends_an_abandoned_generator_and_its_child() {
 #[test]
 fn time_scale_divides_the_limits() {
     let mut claudes = Claudes::all(fast());
-    // 180 s at 600 times the speed.
-    let worker = Worker::start(&claudes, &["--cleanup", "idle", "--time-scale", "600"]);
+    // 20 minutes at 600 times the speed; what comes after SIGTERM is not to be reached.
+    let limits = ["--idle-limit", "20m", "--kill-after", "3h"];
+    let flags = [&["--cleanup", "idle", "--time-scale", "600"], &limits[..]].concat();
+    let worker = Worker::start(&claudes, &flags);
     worked_session(&worker, &mut claudes, "content-1", 0);
     claudes.until("it is gone", |seen| seen.is_gone(0));
     assert_eq!(claudes.seen.goodbye(0), Some((Some(143), Why::Signal)));
@@ -897,7 +899,7 @@ fn silent_child_does_not_hold_a_completed_session_for_ever() {
 #[test]
 fn item_that_comes_while_the_child_is_being_ended_is_answered_by_another() {
     let mut claudes = Claudes::behaving(|child| if child == 0 { stubborn() } else { fast() });
-    let worker = Worker::start(&claudes, &["--cleanup", "close", "--kill-after", "500ms"]);
+    let worker = Worker::start(&claudes, &["--cleanup", "close", "--kill-after", "2s"]);
     let id = worked_session(&worker, &mut claudes, "content-1", 0);
     let completing = worker.send("POST", &format!("/sessions/{id}/complete"), "{}");
     claudes.until("it is being ended", |seen| seen.saw_eof(0));
@@ -1241,7 +1243,7 @@ fn missing_program_is_tried_again_and_nothing_is_lost() {
 #[test]
 fn shutdown_as_shipped_leaves_the_stubborn_behind() {
     let mut claudes = Claudes::all(stubborn());
-    let mut worker = Worker::start(&claudes, &["--kill-after", "100ms"]);
+    let mut worker = Worker::start(&claudes, &["--kill-after", "2s"]);
     worked_session(&worker, &mut claudes, "content-1", 0);
     let answer = worker.post("/api/admin/shutdown", &json!({}));
     assert_eq!(answer, json!({"status": "shutting_down"}));
@@ -1255,7 +1257,7 @@ fn shutdown_as_shipped_leaves_the_stubborn_behind() {
 #[test]
 fn shutdown_with_the_fix_ends_every_direct_child() {
     let mut claudes = Claudes::behaving(|child| if child == 0 { fast() } else { stubborn() });
-    let flags = ["--shutdown", "enumerate", "--kill-after", "100ms"];
+    let flags = ["--shutdown", "enumerate", "--kill-after", "2s"];
     let mut worker = Worker::start(&claudes, &flags);
     worked_session(&worker, &mut claudes, "polite", 0);
     worked_session(&worker, &mut claudes, "stubborn", 1);
@@ -1328,7 +1330,7 @@ fn gentle_worker_goes_one_step_and_then_lets_go() {
             &[
                 "--cleanup=tracked",
                 "--shutdown=enumerate",
-                "--kill-after=100ms",
+                "--kill-after=2s",
                 "--quirks",
                 quirk,
             ],
@@ -1377,7 +1379,7 @@ fn silent_claude_is_replaced_and_idle_one_is_not() {
         ignore: vec![Ignore::Eof],
         ..slow(20)
     });
-    let flags = ["--quirks=replaces-silent", "--kill-after=1s"];
+    let flags = ["--quirks=replaces-silent", "--kill-after=3s"];
     let worker = Worker::start(&claudes, &flags);
     worked_session(&worker, &mut claudes, "idle", 0);
     worker.prompt("silent");

@@ -97,7 +97,9 @@ fn not_installed(scenario: &Scenario, file: &Path) -> Option<String> {
     if worker.worker.starts_with("model") {
         return None;
     }
-    let cache = Cache::of_user()?;
+    let Some(cache) = Cache::of_user() else {
+        return Some("no folder for the cache".to_owned());
+    };
     let spec = WorkerSpec::parse(&worker.worker).map(|spec| spec.beside(file));
     match spec.and_then(|spec| spec.resolve(worker, &cache)) {
         Err(missing @ WorkerError::Missing { .. }) => Some(missing.to_string()),

@@ -183,7 +183,9 @@ fn project() -> PathBuf {
 
 /// What must be installed first.
 fn missing(worker: &str) -> Option<String> {
-    let cache = Cache::of_user()?;
+    let Some(cache) = Cache::of_user() else {
+        return Some("no folder for the cache".to_owned());
+    };
     let resolved =
         WorkerSpec::parse(worker).and_then(|spec| spec.resolve(&Default::default(), &cache));
     let error = resolved.err()?;

@@ -123,19 +123,26 @@ fn idleness_ends_it_and_what_it_left_behind() {
     )
     .expect("a file");
     let (path, journal) = journal(&place);
+    // A reader sees the end as soon as nobody holds the pipe open, be it between the one's end and the other's beginning.
+    let held = File::options().write(true).open(&path).expect("a pipe");
     let mut command = place.command(&STREAMING);
     command
         .env(JOURNAL_VARIABLE, path)
-        .env("FAKE_CLAUDE_IDLE", "200ms");
+        .env("FAKE_CLAUDE_IDLE", "3s");
     let mut fake = Fake::start(&mut command);
     fake.ask("one");
     fake.close_stdin();
     fake.read_to("result/success");
     assert_eq!(fake.exit_code(), 0);
-    assert!(fake.errors().contains("idle for 200ms without a harness"));
+    assert!(fake.errors().contains("idle for 3s without a harness"));
     // It and its daemon say so, and then nobody is left.
-    let said = all_of(&journal);
     let idle = |say: &&Say| matches!(say, Say::Goodbye { why: Why::Idle, .. });
+    let mut said = Vec::new();
+    while said.iter().filter(idle).count() < 2 {
+        said.push(journal.recv_timeout(DEADLINE).expect("both say goodbye"));
+    }
+    drop(held);
+    said.extend(all_of(&journal));
     assert_eq!(said.iter().filter(idle).count(), 2, "{said:#?}");
 }
 
@@ -171,7 +178,7 @@ fn ballast_of_its_own_reaches_the_rss_and_costs_little() {
         value.expect("a number")
     };
     let mib = kib("Rss:") / 1024;
-    assert!((99..=104).contains(&mib), "{mib} MiB");
+    assert!((99..=110).contains(&mib), "{mib} MiB");
     assert!(kib("Pss:") < 10 * 1024, "{} KiB", kib("Pss:"));
     fake.close_stdin();
     assert_eq!(fake.exit_code(), 0);

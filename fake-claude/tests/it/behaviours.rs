@@ -781,6 +781,7 @@ fn files_are_left_behind_where_the_environment_says() {
 
 #[test]
 fn it_takes_the_time_that_it_is_told_to() {
+    let start = crate::support::stopwatch();
     let mut run = run(Behaviour {
         start: Span::from_millis(100),
         initialize: Span::from_millis(100),
@@ -788,7 +789,6 @@ fn it_takes_the_time_that_it_is_told_to() {
         exit: Span::from_millis(100),
         ..quick()
     });
-    let start = crate::support::stopwatch();
     run.fake.initialize();
     run.fake.ask("one");
     run.fake.read_to("control_response");

@@ -188,7 +188,7 @@ fn a_line_that_is_no_json_ends_it() {
 fn an_interrupt_breaks_the_turn_off_and_the_next_one_works() {
     let place = Place::new();
     let _harness = place.harness(Behaviour {
-        turn: Span::from_millis(500),
+        turn: Span::from_secs(5),
         ..quick()
     });
     let mut fake = started(&place);

@@ -1,7 +1,7 @@
 //! What the tests share: a fake in a folder of its own, driven from both sides, with a deadline for everything that is waited for.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -105,12 +105,18 @@ pub struct Fake {
 impl Fake {
     /// Starts a command and reads what it writes.
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command
+        command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+            .stderr(Stdio::piped());
+        let started = loop {
+            match command.spawn() {
+                // Where the program had to be copied, a child of another test may hold the copy open until it executes something itself.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => thread::yield_now(),
+                started => break started,
+            }
+        };
+        let mut child = started.expect("the program starts");
         let stdin = child.stdin.take();
         let lines = lines_of(child.stdout.take().expect("stdout is piped"));
         let errors = lines_of(child.stderr.take().expect("stderr is piped"));

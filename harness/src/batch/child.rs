@@ -12,7 +12,8 @@ use tokio::process::Command;
 use tokio::sync::watch;
 
 use super::{Failed, Job, Outcome};
-use crate::isolation::{die_with_parent, own_program};
+use crate::isolation::own_program;
+use crate::platform::die_with_parent;
 use crate::report::json;
 
 /// The name of the scenario file in a run's folder.

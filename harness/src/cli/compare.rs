@@ -7,11 +7,12 @@ use super::args::{CompareArguments, CompareFormat};
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::output;
+use super::plan;
 use super::run::style;
 use crate::compare::{self, Comparison, Outcome, html, json, markdown, terminal};
 use crate::recording::RecordingError;
+use crate::report::Report;
 use crate::report::escape::plain;
-use crate::report::{self, Report};
 use crate::run::{self, Baseline, JudgedError};
 
 /// The report in the folder of a run.
@@ -48,7 +49,7 @@ fn read(path: &Path) -> Result<Report, Failure> {
             Err(JudgedError::Recording(RecordingError::NotARecording { .. }))
                 if written.exists() =>
             {
-                parse(&written)
+                plan::report(&written)
             }
             Err(JudgedError::Recording(RecordingError::NotARecording { .. })) => {
                 Err(Failure::usage(format_args!(
@@ -59,30 +60,8 @@ fn read(path: &Path) -> Result<Report, Failure> {
             judged => judged.map_err(Failure::from),
         }
     } else {
-        parse(path)
+        plan::report(path)
     }
-}
-
-/// A report as it was written.
-fn parse(path: &Path) -> Result<Report, Failure> {
-    let text = fs::read_to_string(path).map_err(|cause| Failure::file(path, &cause))?;
-    let remedy =
-        format!("give a {REPORT} that `run`, `judge` or `report` wrote, or the folder of a run");
-    let report = report::json::parse(&text).map_err(|cause| {
-        Failure::usage(format_args!(
-            "{}: not a report: {cause}; {remedy}",
-            path.display()
-        ))
-    })?;
-    if report.schema > report::SCHEMA {
-        return Err(Failure::usage(format_args!(
-            "{}: the report has schema {}, this program reads up to {}; use a newer leak-harness",
-            path.display(),
-            report.schema,
-            report::SCHEMA
-        )));
-    }
-    Ok(report)
 }
 
 /// Writes every format into a folder.

@@ -104,7 +104,10 @@ fn show(report: &MatrixReport, arguments: &MatrixArguments) -> Result<ExitCode, 
 fn read(path: &Path) -> Result<MatrixReport, Failure> {
     let text = fs::read_to_string(path).map_err(|cause| Failure::file(path, &cause))?;
     let report: MatrixReport = serde_json::from_str(&text).map_err(|cause| {
-        Failure::usage(format_args!("{}: no matrix.json: {cause}", path.display()))
+        Failure::usage(format_args!(
+            "{}: not a matrix: {cause}; give a matrix.json that `matrix --out` wrote",
+            path.display()
+        ))
     })?;
     Ok(report.with_answer())
 }

@@ -10,8 +10,8 @@ use crate::clock;
 use crate::isolation::Wanted;
 use crate::platform;
 use crate::recording::{Manifest, format};
-use crate::report::Report;
 use crate::report::escape::plain;
+use crate::report::{self, Report};
 use crate::run::{Baseline, Order, PlaceWanted};
 use crate::scenario::{Scenario, WorkerSettings};
 use crate::worker::{Cache, ResolvedWorker, WorkerSpec, find_program};
@@ -165,10 +165,27 @@ pub fn baseline(path: &Path) -> Result<Baseline, Failure> {
     } else {
         path.to_owned()
     };
-    let text = fs::read_to_string(&file).map_err(|cause| Failure::file(&file, &cause))?;
-    let report: Report = serde_json::from_str(&text)
-        .map_err(|cause| Failure::usage(format_args!("{}: no report: {cause}", file.display())))?;
-    Ok(Baseline::of(report))
+    report(&file).map(Baseline::of)
+}
+
+/// A report as it was written.
+pub fn report(path: &Path) -> Result<Report, Failure> {
+    let text = fs::read_to_string(path).map_err(|cause| Failure::file(path, &cause))?;
+    let report = report::json::parse(&text).map_err(|cause| {
+        Failure::usage(format_args!(
+            "{}: not a report: {cause}; give a report.json that `run`, `judge` or `report` wrote, or the folder of a run",
+            path.display()
+        ))
+    })?;
+    if report.schema > report::SCHEMA {
+        return Err(Failure::usage(format_args!(
+            "{}: the report has schema {}, this program reads up to {}; use a newer leak-harness",
+            path.display(),
+            report.schema,
+            report::SCHEMA
+        )));
+    }
+    Ok(report)
 }
 
 /// The folder of a run's results where none was named: `reports/<date>-<scenario>`, numbered when it exists.

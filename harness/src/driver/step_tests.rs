@@ -1,15 +1,14 @@
 //! Requests that are sent twice, sessions that end at a step, and a worker that is paused.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::spawn_local;
-use tokio::time::sleep;
 
 use super::Reached;
 use super::tests::{Mood, ONE, brief, drain, drive, run, setup};
 use crate::scenario::Step;
+use crate::timeline::event::EventKind;
 use crate::worker::Life;
 
 #[test]
@@ -115,17 +114,19 @@ fn what_a_paused_worker_does_not_answer_costs_the_item_and_not_the_session() {
         setup.life.send_replace(Life::Paused);
         let driver = Rc::clone(&setup.driver);
         let driving = spawn_local(driver.drive());
-        // Longer than a request may take.
-        sleep(Duration::from_millis(500)).await;
+        let mut events = Vec::new();
+        while !matches!(events.last(), Some(EventKind::WorkUnknown { .. })) {
+            events.push(setup.events.recv().await.expect("it goes on").event);
+        }
         setup.life.send_replace(Life::Ready);
         driving.await.expect("it does not panic");
-        let events = drain(&mut setup.events);
+        events.extend(drain(&mut setup.events));
         events.iter().map(brief).collect::<Vec<_>>()
     });
     assert_eq!(
         events[2..5],
         [
-            "unknown 1-o1z no answer within 400 ms",
+            "unknown 1-o1z no answer within 2.0 s",
             "offered 1-s1z",
             "accepted 1-s1z"
         ]

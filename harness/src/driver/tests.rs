@@ -184,7 +184,7 @@ fn setup_at(address: SocketAddr, server: Server, load: &str, adapter: &str) -> S
         address,
         seen,
         folder.path().join("cwd"),
-        Span::from_millis(400),
+        Span::from_secs(2),
         &emitter,
     );
     Setup {
@@ -369,8 +369,8 @@ fn a_session_whose_answer_never_comes_is_stalled_and_still_ends() {
     assert_eq!(
         events[2..],
         [
-            "unknown 1-o1z no answer within 400 ms",
-            "stalled: an answer to POST /api/sessions/observations: no answer within 400 ms",
+            "unknown 1-o1z no answer within 2.0 s",
+            "stalled: an answer to POST /api/sessions/observations: no answer within 2.0 s",
             "ended complete",
             "end answered Some(200)",
             "finished"

@@ -20,8 +20,9 @@ use crate::timeline::event::EventKind;
 
 /// How often the scenario is run without a fault before the search.
 const WITHOUT: usize = 2;
-/// How often a schedule is run again, and how many of these runs must find it.
+/// How often a schedule is run again.
 const AGAIN: u32 = 3;
+/// How many of these runs must find it.
 const ENOUGH: u32 = 2;
 /// At how many moments a finding is tried to be confirmed before it is given up.
 const MOMENTS: usize = 3;

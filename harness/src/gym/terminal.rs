@@ -301,15 +301,12 @@ fn sound(soundness: &Soundness, style: Style) -> String {
 }
 
 fn painted(text: &str, standing: Standing, style: Style) -> String {
-    if !style.colour {
-        return text.to_owned();
-    }
     let colour = match standing {
         Standing::Right => "32",
         Standing::Excused | Standing::Inconclusive => "33",
         _ => "31",
     };
-    format!("\x1b[{colour}m{text}\x1b[0m")
+    style.painted(text, colour)
 }
 
 #[cfg(test)]

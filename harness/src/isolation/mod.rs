@@ -37,8 +37,6 @@ pub use ordinary::own_program;
 pub use outer::{Inner, InnerEnd, launch};
 pub use tree::{Ended, end_descendants};
 
-pub use crate::platform::die_with_parent;
-
 /// The first argument of the inner process. Hidden from the user.
 pub const INNER_ARGUMENT: &str = "__inner";
 

@@ -7,7 +7,7 @@
 //!
 //! # What the words mean here
 //!
-//! The design says what the bins are. These are the decisions behind them.
+//! [`books`] says what the bins are. These are the decisions behind them.
 //!
 //! *Time.* A fake's statement carries its own moment and may arrive late. Every fact is kept with its moment, and a decision waits
 //! for two ticks, at least half a second, so that no late statement overtakes it. The last words of a fake are waited for until its

@@ -52,6 +52,17 @@ pub struct Over {
 }
 
 impl Over {
+    /// The counts with the names of their bins.
+    pub const fn named(&self) -> [(&'static str, u32); 5] {
+        [
+            ("retained", self.retained),
+            ("reparented", self.reparented),
+            ("zombie", self.zombie),
+            ("residue", self.residue),
+            ("readopted", self.readopted),
+        ]
+    }
+
     /// The count of a bin, if it is a leak.
     pub(super) const fn of_mut(&mut self, fate: Fate) -> Option<&mut u32> {
         Some(match fate {

@@ -25,7 +25,7 @@ const MIXED: &str = "
 
 fn report(history: &str) -> String {
     let judgement = judge(history);
-    json::render(&Report::new(&RunIdentity::default(), &judgement)).unwrap()
+    json::render(&Report::new(&RunIdentity::default(), judgement)).unwrap()
 }
 
 #[test]
@@ -422,7 +422,7 @@ proptest! {
         prop_assert_eq!(judgement.work.sum(), judgement.work.offered);
         prop_assert!(judgement.findings.iter().all(|finding| finding.processes.len() <= 50));
         prop_assert_eq!(&fold(), &judgement);
-        let report = Report::new(&RunIdentity::default(), &judgement);
+        let report = Report::new(&RunIdentity::default(), judgement);
         let text = json::render(&report).unwrap();
         prop_assert_eq!(json::parse(&text).unwrap(), report);
     }

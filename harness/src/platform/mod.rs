@@ -11,11 +11,12 @@
 //! | [`pss_bytes`], [`open_file_count`], [`open_pipe_count`] | memory and open files of a process |
 //! | [`owner_of`], [`arguments`], [`environment`], [`executable`], [`working_folder`], [`open_files`] | whose a process is, what it was started with, where it stands |
 //! | [`StdinHolderSearch`] | who holds the other end of a process's stdin |
-//! | [`memory_bytes`], [`available_memory_bytes`], [`page_size`], [`start_time_units`], [`load_average`], [`processor_time`], [`scheduling_wait`] | the machine, and what it spends on the harness |
+//! | [`memory_bytes`], [`available_memory_bytes`], [`page_size`], [`start_time_units`], [`load_average`], [`processor_time`] | the machine, and what it spends on the harness |
 //! | [`shared_memory_file`] | memory that many processes map and that exists once |
 //! | [`become_subreaper`], [`die_with_parent`] | ties between a process and its parent |
 //! | [`give_out_next`], [`may_give_out_pids`] | the pid of the next process of this PID namespace |
 //! | [`leave_files`], [`allow_files`] | how many files another process may open |
+//! | [`KEEPS_ORPHANS`], [`START_TIMES_ARE_EXACT`] | what the system cannot do |
 //!
 //! A process that has vanished is an ordinary case and never an error: functions that ask about one process give `None` then.
 //! Everything is asked at the moment of the call; nothing here waits, keeps a thread, or reads the clock.

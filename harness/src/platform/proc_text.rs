@@ -215,15 +215,6 @@ pub fn is_written(fdinfo: &[u8]) -> bool {
     keyed_number(fdinfo, "flags:").is_some_and(|octal| (octal % 10) & 0o3 != 0)
 }
 
-/// The nanoseconds that a task waited for a processor, from its `schedstat`.
-pub fn scheduling_wait_ns(schedstat: &[u8]) -> Option<u64> {
-    schedstat
-        .split(u8::is_ascii_whitespace)
-        .nth(1)
-        .and_then(number)
-        .map(|nanoseconds| nanoseconds.max(0) as u64)
-}
-
 /// A command line as people read it: arguments joined by spaces, bytes that are no UTF-8 replaced, cut to
 /// [`COMMAND_LENGTH`] characters. A process without one (a zombie) shows its short name in brackets, as `ps` does.
 pub fn command(cmdline: &[u8], name: &ShortName) -> String {
@@ -378,7 +369,6 @@ mod tests {
             memory_bytes(b"MemTotal:       24684096 kB\n"),
             Some(24_684_096 * 1_024)
         );
-        assert_eq!(scheduling_wait_ns(b"1234 5678 9\n"), Some(5_678));
     }
 
     #[test]

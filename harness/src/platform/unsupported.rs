@@ -7,7 +7,6 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use nix::unistd::Pid;
 
@@ -319,11 +318,6 @@ impl StdinHolderSearch {
 pub fn page_size() -> u64 {
     // SAFETY: plain call without pointers.
     unsafe { libc::sysconf(libc::_SC_PAGESIZE) as u64 }
-}
-
-/// Waiting for a processor is not counted here.
-pub fn scheduling_wait() -> Option<Duration> {
-    None
 }
 
 /// A file of this size without a name, to be mapped by many processes.

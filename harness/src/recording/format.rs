@@ -1,7 +1,8 @@
 //! The format of a recording, and the reasons for it.
 //!
 //! 1. *A run may be cut off at any byte*, by SIGKILL or by a machine that dies. So events are lines, each whole in itself, appended
-//!    in order and handed to the kernel at least every 100 ms while any come; a torn last line is ordinary and costs that line alone.
+//!    in order and handed to the kernel as soon as no further one waits, or 64 KiB are full; a torn last line is ordinary and costs
+//!    that line alone.
 //! 2. *A judge of tomorrow must read a run of today.* So the manifest carries a version: a reader refuses a larger major one and
 //!    reads a larger minor one, whose new kinds of events it could not judge and therefore reports.
 //! 3. *A run must be judged without the machine that made it.* So the scenario's text as it was run and the worker's adapter lie

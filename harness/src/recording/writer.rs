@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::thread;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::format::{ADAPTER, MANIFEST, Manifest, OVERHEAD, Overhead, SCENARIO};
 use super::segments::{Disk, Segments};
@@ -19,7 +19,6 @@ pub const SEGMENT_BYTES: u64 = 16 << 20;
 #[derive(Debug)]
 pub struct Recorder {
     thread: thread::JoinHandle<io::Result<u64>>,
-    failed: watch::Receiver<Option<String>>,
     disk: Disk,
     /// The folder, locked for as long as this is there: what tells a reader that the recording goes on, and goes with this process.
     _lock: File,
@@ -49,19 +48,11 @@ impl Recorder {
         fs::write(folder.join(MANIFEST), text)?;
         let segments = Segments::start(folder, segment)?;
         let disk = segments.disk();
-        let (tell, failed) = watch::channel(None);
         let thread = thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || {
-                let outcome = record(segments, events);
-                if let Err(error) = &outcome {
-                    tell.send_replace(Some(error.to_string()));
-                }
-                outcome
-            })?;
+            .spawn(move || record(segments, events))?;
         Ok(Self {
             thread,
-            failed,
             disk,
             _lock: lock,
         })
@@ -70,11 +61,6 @@ impl Recorder {
     /// How much of the disk the events take.
     pub fn disk(&self) -> Disk {
         self.disk.clone()
-    }
-
-    /// Why the recording could not be written on, once that is so.
-    pub fn failure(&self) -> Option<String> {
-        self.failed.borrow().clone()
     }
 
     /// Waits until every event is written; all emitters must be gone by then. Gives the number of events.

@@ -275,8 +275,7 @@ impl Report {
     }
 
     /// The report of a judgement.
-    pub fn new(identity: &RunIdentity, judgement: &Judgement) -> Self {
-        let judgement = judgement.clone();
+    pub fn new(identity: &RunIdentity, judgement: Judgement) -> Self {
         let run = judgement.run;
         let failed = judgement.failed_witnesses;
         let mut witnesses: Vec<WitnessLine> = run

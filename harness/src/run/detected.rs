@@ -144,8 +144,11 @@ impl Landmarks {
     }
 
     fn moment(&self, seq: u64) -> Option<RunTime> {
-        let found = self.moments.iter().find(|(number, _)| *number == seq);
-        found.map(|(_, at)| *at)
+        // Events are numbered in the order in which they stand.
+        let found = self
+            .moments
+            .binary_search_by_key(&seq, |(number, _)| *number);
+        found.ok().map(|place| self.moments[place].1)
     }
 }
 

@@ -9,7 +9,8 @@ use tokio::task::spawn_local;
 
 use crate::clock::Clock;
 use crate::driver::Schedule;
-use crate::isolation::{UserLimits, die_with_parent};
+use crate::isolation::UserLimits;
+use crate::platform::die_with_parent;
 use crate::scenario::Scenario;
 use crate::witness::{BehaviourOf, Witnesses};
 use crate::worker::{Exit, Standing, System};

@@ -102,7 +102,7 @@ fn judge_as(
         judge.finish()
     };
     let lanes = std::mem::take(&mut judgement.lanes);
-    let mut report = Report::new(&identity, &judgement);
+    let mut report = Report::new(&identity, judgement);
     if scenario.load.lasts.is_some() {
         report.recording = Some(RecordingSize::of(recording.bytes(), report.elapsed_ms));
     }

@@ -90,7 +90,7 @@ pub struct Progress {
     pub children: u32,
     /// The sum of their RSS, in bytes.
     pub rss_bytes: u64,
-    /// Live children whose session ended longer ago than its grace.
+    /// Processes past the time of their session or worker, alive or dead and never waited for.
     pub leftovers: u32,
     /// What is sure so far: nothing that comes later takes it back.
     pub so_far: SoFar,

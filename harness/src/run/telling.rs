@@ -85,7 +85,7 @@ impl Telling {
         let judged = spawn_blocking(move || {
             // A disk that refuses is told by the recorder.
             let _ = disk.sync();
-            let mut report = Report::new(&identity, &judge.so_far_judged());
+            let mut report = Report::new(&identity, judge.so_far_judged());
             report.recording = Some(RecordingSize::of(disk.bytes(), report.elapsed_ms));
             Box::new(report)
         });

@@ -112,13 +112,7 @@ fn of_progress(page: &mut Page<'_>, progress: &Progress) -> fmt::Result {
         "leftovers",
         "Live processes past the time of their session or worker, by bin",
         "bin",
-        [
-            ("retained", so_far.over.retained),
-            ("reparented", so_far.over.reparented),
-            ("zombie", so_far.over.zombie),
-            ("residue", so_far.over.residue),
-            ("readopted", so_far.over.readopted),
-        ],
+        so_far.over.named(),
     )?;
     page.gauges(
         "processes",
@@ -185,21 +179,11 @@ fn of_progress(page: &mut Page<'_>, progress: &Progress) -> fmt::Result {
 }
 
 fn of_report(page: &mut Page<'_>, report: &Report) -> fmt::Result {
-    let work = &report.work;
     page.gauges(
         "work_items",
         "Work items at the last checkpoint, by bin",
         "bin",
-        [
-            ("answered", work.answered),
-            ("duplicated", work.duplicated),
-            ("lost", work.lost),
-            ("pending", work.pending),
-            ("aborted", work.aborted),
-            ("refused", work.refused),
-            ("skipped", work.skipped),
-            ("unknown", work.unknown),
-        ],
+        report.work.named(),
     )?;
     let run = Info::new([
         ("scenario", report.scenario.name.clone()),

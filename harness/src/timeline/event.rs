@@ -1,7 +1,7 @@
 //! Everything that can happen in a run: one closed list.
 //!
 //! Events are facts, never judgements, and hold no type of an operating system, so any machine can judge any recording.
-//! A consumer matches every kind by name, without a wildcard, so that a new kind cannot be forgotten.
+//! Whoever tells the whole story (the judge, the story of a session) names every kind, so that a new one cannot be forgotten.
 
 use fake_claude::control::{Role, Say, TurnKind};
 use fake_claude::quantity::Span;

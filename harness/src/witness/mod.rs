@@ -39,7 +39,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use fake_claude::quantity::Span;
 use tokio::task::JoinHandle;
 
 use crate::emitter::Emitter;
@@ -61,14 +60,8 @@ pub const COOKIE_VARIABLE: &str = "LEAK_HARNESS_RUN";
 pub struct Overhead {
     /// Processor time of the whole inner process since the witnesses began.
     pub processor_time: Duration,
-    /// How long the inner process was ready to run and had to wait for a processor, where the system counts that.
-    pub scheduling_wait: Option<Duration>,
     /// Samples taken.
     pub ticks: u64,
-    /// Samples that came more than one tick late.
-    pub late_ticks: u64,
-    /// How late the latest of them was.
-    pub worst_late: Span,
 }
 
 /// The witnesses of a run. Dropping them ends their tasks and the control connections, which ends every fake.
@@ -79,7 +72,6 @@ pub struct Witnesses {
     control_socket: Option<PathBuf>,
     tasks: RefCell<Vec<JoinHandle<()>>>,
     processor_time_before: Duration,
-    scheduling_wait_before: Option<Duration>,
 }
 
 impl fmt::Debug for Witnesses {
@@ -136,7 +128,6 @@ impl Witnesses {
             control_socket,
             tasks: RefCell::new(tasks),
             processor_time_before: platform::processor_time(),
-            scheduling_wait_before: platform::scheduling_wait(),
         }))
     }
 
@@ -215,13 +206,9 @@ impl Witnesses {
 
     /// What watching has cost so far.
     pub fn overhead(&self) -> Overhead {
-        let now = platform::scheduling_wait();
         Overhead {
             processor_time: platform::processor_time().saturating_sub(self.processor_time_before),
-            scheduling_wait: now
-                .zip(self.scheduling_wait_before)
-                .map(|(now, before)| now.saturating_sub(before)),
-            ..self.shared.roll.borrow().sampling
+            ticks: self.shared.roll.borrow().ticks,
         }
     }
 

@@ -14,7 +14,7 @@ use fake_claude::quantity::Span;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::{Overhead, RoleOf, Switches};
+use super::{RoleOf, Switches};
 use crate::clock::Clock;
 use crate::platform::{self, Endings, Exit, HostPids, ShortName, Stat, Watched};
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
@@ -60,14 +60,6 @@ pub struct View {
     pub rss_bytes: u64,
     /// The worker at the last sample, while it lives.
     pub worker: Option<WorkerResources>,
-    /// Processes seen so far, the worker included.
-    pub seen: u64,
-    /// Processes that ended so far.
-    pub exited: u64,
-    /// Orphans that the harness itself waited for.
-    pub reaped: u64,
-    /// The last moment at which a process was seen, said something, or ended.
-    pub last_activity: RunTime,
 }
 
 /// What became of a pid that was asked about.
@@ -138,8 +130,8 @@ pub(super) struct Roll {
     freed_pid: Option<u32>,
     /// Facts in the order in which they were learned.
     pub(super) facts: VecDeque<Fact>,
-    /// What sampling has cost.
-    pub(super) sampling: Overhead,
+    /// How many samples were taken.
+    pub(super) ticks: u64,
     /// What is known of the worker's open files.
     open_files: open_files::OpenFiles,
     view: View,
@@ -179,7 +171,7 @@ impl Roll {
             reuses_pids: false,
             freed_pid: None,
             facts: VecDeque::new(),
-            sampling: Overhead::default(),
+            ticks: 0,
             open_files: open_files::OpenFiles::default(),
             view: View::default(),
             news: false,
@@ -211,7 +203,6 @@ impl Roll {
 
     /// Notes that something happened.
     pub(super) fn stir(&mut self) {
-        self.view.last_activity = self.clock.now();
         self.news = true;
     }
 
@@ -340,7 +331,7 @@ impl Roll {
                 pid,
                 Stranger {
                     start_time: stat.process.start_time,
-                    look_again: self.sampling.ticks + STRANGER_TICKS,
+                    look_again: self.ticks + STRANGER_TICKS,
                 },
             );
             return Ok(Look::Stranger);
@@ -364,7 +355,6 @@ impl Roll {
                 changed: true,
             },
         );
-        self.view.seen += 1;
         self.stir();
         if source != Source::Table || self.has_settled(pid) {
             self.announce(pid);
@@ -494,8 +484,6 @@ impl Roll {
             role: (self.role)(&command),
             command,
         };
-        self.view.seen += 1;
-        self.view.exited += 1;
         self.stir();
         self.learn_at(at, Source::Control, seen);
         let exited = EventKind::ProcessExited {
@@ -532,7 +520,6 @@ impl Roll {
         if let Some(unknown @ None) = self.started.get_mut(&process) {
             *unknown = Some(exit);
         }
-        self.view.exited += 1;
         self.stir();
         let event = EventKind::ProcessExited {
             process,
@@ -566,7 +553,6 @@ impl Roll {
         self.exited(process.pid, Some(exit));
         // What was started here is waited for here anyway; only for orphans is it news.
         if !self.started.contains_key(&process) {
-            self.view.reaped += 1;
             let event = EventKind::ProcessReaped {
                 process,
                 code: exit.code,

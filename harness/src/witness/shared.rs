@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::pin::pin;
 use std::rc::Weak;
 
 use tokio::sync::Notify;
@@ -85,7 +86,9 @@ impl Shared {
     pub(super) async fn flush(&self) {
         self.hand_over_soon();
         loop {
-            let gone = notified(&self.facts_gone);
+            // Pinned here and not in a box: this is done for every statement and every sample.
+            let mut gone = pin!(self.facts_gone.notified());
+            gone.as_mut().enable();
             match self.handing.get() {
                 Handing::Over => return,
                 Handing::Idle if self.roll.borrow().facts.is_empty() => return,

@@ -63,11 +63,7 @@ impl Witnesses {
         let late = self.shared.now().since(due);
         {
             let mut roll = self.shared.roll.borrow_mut();
-            let tick = self.sampler.borrow().tick;
-            let sampling = &mut roll.sampling;
-            sampling.ticks += 1;
-            sampling.late_ticks += u64::from(late > tick);
-            sampling.worst_late = sampling.worst_late.max(late);
+            roll.ticks += 1;
             let at = self.shared.now();
             let event = match self.pass(&mut roll) {
                 Ok(()) => roll.sample(late, at),

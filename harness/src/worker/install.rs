@@ -1,8 +1,8 @@
 //! Installing real workers, runtimes and Agent SDKs into the cache.
 //!
 //! The user's own `npm` and `pip` fetch them, so the user's registry, proxy and certificates hold. Releases of claude-mem that were never
-//! published come from their tag by `git`, that of the project's repository or of a clone that the user names. Everything is fetched into a temporary folder beside its place and renamed at the end: what
-//! is in its place is whole.
+//! published come from their tag by `git`, that of the project's repository or of a clone that the user names. Everything is fetched into
+//! a temporary folder beside its place and renamed at the end: what is in its place is whole.
 
 use std::env;
 use std::ffi::OsString;
@@ -668,5 +668,4 @@ const fn has_avx2() -> bool {
 }
 
 #[cfg(test)]
-#[path = "install_tests.rs"]
 mod tests;

@@ -207,5 +207,4 @@ async fn write(mut stdin: pipe::Sender, mut lines: mpsc::UnboundedReceiver<Strin
 }
 
 #[cfg(test)]
-#[path = "lines_tests.rs"]
 mod tests;

@@ -146,7 +146,7 @@ mod tests {
                 .unwrap_or_default()
                 .parse()
                 .unwrap_or_default();
-            assert!((6..=12).contains(&tens), "{name}: {said}");
+            assert!((6..=60).contains(&tens), "{name}: {said}");
             assert!(rest.ends_with("7 1 0.1 02:00:00 claude"), "{name}: {said}");
             assert_eq!(
                 outcome(folder.path(), pid.parse().unwrap(), 60.0),

@@ -130,11 +130,6 @@ impl Worker {
             .map(|process| process.identity)
     }
 
-    /// What it is.
-    pub const fn resolved(&self) -> &ResolvedWorker {
-        &self.worker
-    }
-
     /// Whether it is there, for those who must know at once when it is not.
     pub fn life(&self) -> watch::Receiver<Life> {
         self.life.subscribe()
@@ -594,5 +589,4 @@ fn free_port() -> Result<u16, WorkerError> {
 }
 
 #[cfg(test)]
-#[path = "start_tests.rs"]
 mod tests;

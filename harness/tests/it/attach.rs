@@ -18,8 +18,9 @@ use nix::unistd::{Pid, mkfifo};
 
 use crate::support::{DEADLINE, Ground, Said, wait_for};
 
-/// A mark by which the daemon of these tests finds what it started; this test does not carry it.
-const MARK: &str = "INVOCATION_ID=5bd7c0ffee";
+/// A mark by which the daemon of these tests finds what it started. This test does not carry it, and each daemon has a value of its own:
+/// the tests run side by side, and one's daemon would be the other's relative.
+const MARK: &str = "INVOCATION_ID";
 /// What must show nowhere.
 const SECRET: &str = "hunter2hunter2";
 
@@ -52,15 +53,15 @@ impl Daemon {
         symlink(fake, ground.path("claude")).expect("it can be written to");
         fs::create_dir(ground.path("data")).expect("it can be written to");
         mkfifo(&ground.path("data/death"), Mode::S_IRWXU).expect("it can be written to");
+        let own = ground.path("").to_string_lossy().into_owned();
         let mut command = Command::new("sh");
-        let (name, value) = MARK.split_once('=').expect("it is an entry");
         command
             .args(["-c", DAEMON, "daemon"])
             .args([ground.path("claude"), ground.path("data")])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .env(name, value)
+            .env(MARK, own)
             .env("SECRET", SECRET)
             .env("FAKE_CLAUDE_JOURNAL", ground.path("journal"))
             .env("TMPDIR", ground.path(""));
@@ -153,7 +154,7 @@ fn children_relatives_and_zombies_are_found_and_nobody_is_signalled() {
     let daemon = Daemon::start();
     let data = daemon.ground.path("data");
     let data = data.to_str().expect("it is text");
-    let mut command = daemon.attach(&["--for", "600ms", "--every", "200ms", "--quiet"]);
+    let mut command = daemon.attach(&["--for", "3s", "--every", "200ms", "--quiet"]);
     command.args(["--json", "--out", "out", "--data", data]);
     let said = daemon.ground.finish(command).expect(0);
     assert_eq!(said.stderr, "");

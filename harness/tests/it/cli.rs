@@ -217,7 +217,7 @@ fn a_worker_that_does_not_start_ends_with_4_and_its_last_words() {
 #[test]
 fn a_worker_that_is_never_ready_ends_with_4_and_its_answer() {
     let ground = Ground::new();
-    let adapter = never_ready(&ground, "300ms");
+    let adapter = never_ready(&ground, "5s");
     let said = ground
         .run(
             &scenarios().join("smoke/clean.toml"),
@@ -473,6 +473,16 @@ fn a_baseline_makes_findings_known() {
         .call(["judge", "out", "--baseline", "before"])
         .expect(0);
     ground.call(["judge", "out"]).expect(1);
+    // What a newer program wrote may mean something else.
+    let written = ground.path("before/report.json");
+    let text = fs::read_to_string(&written).expect("it is text");
+    let newer = text.replacen("\"schema\": 1", "\"schema\": 99", 1);
+    assert_ne!(text, newer);
+    fs::write(&written, newer).expect("it can be written");
+    let said = ground
+        .call(["judge", "out", "--baseline", "before"])
+        .expect(2);
+    assert!(said.stderr.contains("newer leak-harness"), "{said:?}");
     ground.assert_clean();
 }
 

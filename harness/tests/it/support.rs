@@ -19,7 +19,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(300);
 /// The pause between two looks at something that tells nobody when it changes.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 

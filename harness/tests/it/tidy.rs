@@ -1,11 +1,11 @@
 //! House rules as tests: who may import whom, where the platform may show, what no file may hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the harness with the modules of ours that it may use, and why no others.
-const MAY_USE: [(&str, &[&str], &str); 29] = [
+const MAY_USE: [(&str, &[&str], &str); 28] = [
     ("units", &[], "units stand at the bottom"),
     ("process", &[], "an identity knows nothing but itself"),
     (
@@ -15,7 +15,7 @@ const MAY_USE: [(&str, &[&str], &str); 29] = [
     ),
     (
         "scenario",
-        &["units", "process", "strict_toml", "model::policy"],
+        &["strict_toml", "model::policy"],
         "a scenario is what was asked for, not what happened",
     ),
     (
@@ -46,40 +46,29 @@ const MAY_USE: [(&str, &[&str], &str); 29] = [
     ),
     (
         "recording",
-        &["units", "process", "scenario", "timeline"],
+        &["timeline"],
         "files only; it knows no judge and no report",
     ),
     (
         "platform",
-        &["process", "units"],
+        &["process"],
         "the system's calls know nothing of runs",
     ),
     (
         "isolation",
-        &[
-            "platform", "process", "units", "timeline", "clock", "emitter",
-        ],
+        &["platform", "process", "timeline"],
         "the place of a run judges nothing",
     ),
     (
         "witness",
         &[
-            "platform",
-            "isolation",
-            "process",
-            "units",
-            "scenario",
-            "timeline",
-            "clock",
-            "emitter",
+            "platform", "process", "units", "timeline", "clock", "emitter",
         ],
         "witnesses emit and never judge",
     ),
     (
         "worker",
         &[
-            "platform",
-            "isolation",
             "process",
             "units",
             "scenario",
@@ -87,15 +76,12 @@ const MAY_USE: [(&str, &[&str], &str); 29] = [
             "clock",
             "emitter",
             "strict_toml",
-            "model::policy",
         ],
         "it emits and never judges",
     ),
     (
         "driver",
-        &[
-            "worker", "platform", "process", "units", "scenario", "timeline", "clock", "emitter",
-        ],
+        &["worker", "units", "scenario", "timeline", "emitter"],
         "it plays the users and never judges",
     ),
     (
@@ -143,7 +129,7 @@ const MAY_USE: [(&str, &[&str], &str); 29] = [
     ),
     (
         "batch",
-        &["isolation", "report", "run"],
+        &["isolation", "platform", "report", "run"],
         "it makes runs, each a process of its own, and knows nothing of what they are for",
     ),
     (
@@ -202,7 +188,7 @@ const MAY_USE: [(&str, &[&str], &str); 29] = [
     ),
     (
         "testing",
-        &["report", "scenario", "worker", "judge"],
+        &["report", "worker"],
         "it runs the program and reads its report",
     ),
     (
@@ -218,9 +204,7 @@ const MAY_USE: [(&str, &[&str], &str); 29] = [
             "isolation",
             "judge",
             "matrix",
-            "model::policy",
             "platform",
-            "process",
             "recording",
             "report",
             "run",
@@ -228,14 +212,12 @@ const MAY_USE: [(&str, &[&str], &str); 29] = [
             "screen",
             "soak",
             "strict_toml",
-            "timeline",
             "units",
             "witness",
             "worker",
         ],
         "it wires and prints",
     ),
-    ("lib", &[], "it only declares"),
 ];
 
 /// Where `cfg(target_os)` may stand.
@@ -275,55 +257,142 @@ fn sources(folder: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// The part of a file that ends up in the product.
-fn without_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]").next().unwrap_or(text)
+/// The lines of a file that end up in the product, with their numbers: declarations of test modules are left out, and all from a test
+/// module on whose text stands in the file.
+fn product(text: &str) -> Vec<(usize, &str)> {
+    let mut lines = Vec::new();
+    let mut for_tests = false;
+    for (number, line) in (1..).zip(text.lines()) {
+        let code = line.split("//").next().unwrap_or(line);
+        let is_module = module_declared(code).is_some();
+        if for_tests && is_module && code.ends_with('{') {
+            break;
+        }
+        for_tests = code == "#[cfg(test)]" || for_tests && !is_module && code.starts_with("#[");
+        if !for_tests {
+            lines.push((number, code));
+        }
+    }
+    lines
+}
+
+/// The name in `mod name;` or `mod name {`.
+fn module_declared(code: &str) -> Option<&str> {
+    let (before, name) = code.split_once("mod ")?;
+    let declares = before.is_empty() || before.starts_with("pub");
+    declares.then(|| name.trim_end_matches([';', '{', ' ']))
+}
+
+/// The files of the harness that are tests alone: what a module declares behind `#[cfg(test)]`, and all that lies below.
+fn test_files(sources: &BTreeMap<String, String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (file, text) in sources {
+        let folder = file
+            .strip_suffix("/mod.rs")
+            .or_else(|| file.strip_suffix("/lib.rs"))
+            .or_else(|| file.strip_suffix(".rs"))
+            .expect("it is a source");
+        let mut for_tests = false;
+        let mut beside = None;
+        for line in text.lines() {
+            if let Some(name) = module_declared(line).filter(|_| line.ends_with(';')) {
+                if for_tests {
+                    let beside = beside.take().unwrap_or_else(|| format!("{folder}/{name}"));
+                    found.push(beside);
+                }
+                for_tests = false;
+            } else if line == "#[cfg(test)]" {
+                for_tests = true;
+            } else if let Some(path) = line.strip_prefix("#[path = \"") {
+                let name = path.trim_end_matches(".rs\"]");
+                let (parent, _) = file.rsplit_once('/').expect("it lies in a folder");
+                beside = Some(format!("{parent}/{name}"));
+            } else if !line.starts_with("#[") {
+                for_tests = false;
+            }
+        }
+    }
+    found
+}
+
+/// The sources of the harness that end up in the product.
+fn product_sources() -> BTreeMap<String, String> {
+    let mut sources = sources(&root().join("harness/src"));
+    let tests = test_files(&sources);
+    assert!(tests.len() > 10, "{tests:?}");
+    sources.retain(|file, _| {
+        !tests.iter().any(|test| {
+            file.strip_prefix(test.as_str())
+                .is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
+        })
+    });
+    sources
+}
+
+/// What a line uses of ours: the paths behind `crate::`.
+fn used(code: &str) -> Vec<String> {
+    code.split("crate::")
+        .skip(1)
+        .map(|rest| {
+            rest.chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':' || *c == '{')
+                .collect()
+        })
+        .collect()
 }
 
 #[test]
 fn imports_go_one_way() {
     let mut wrong = Vec::new();
-    for (file, text) in sources(&root().join("harness/src")) {
+    let mut unused: BTreeSet<(&str, &str)> = MAY_USE
+        .iter()
+        .flat_map(|(module, allowed, _)| allowed.iter().map(|name| (*module, *name)))
+        .collect();
+    for (file, text) in product_sources() {
         let inner = file.trim_start_matches("harness/src/");
-        let is_test = inner.ends_with("tests.rs") || inner.ends_with("check.rs");
-        if is_test || inner.starts_with("bin/") || inner == "main.rs" || inner == "lib.rs" {
+        if inner.starts_with("bin/") || inner == "main.rs" || inner == "lib.rs" {
             continue;
         }
         let module = inner
             .split(['/', '.'])
             .next()
             .expect("a path has a first part");
-        let Some((_, allowed, reason)) = MAY_USE.iter().find(|(name, _, _)| *name == module) else {
+        let Some(&(module, allowed, reason)) = MAY_USE.iter().find(|(name, _, _)| *name == module)
+        else {
             wrong.push(format!(
                 "{file}: the module `{module}` has no line in the table of imports"
             ));
             continue;
         };
-        for (number, line) in without_tests(&text).lines().enumerate() {
-            let mut rest = line.split("//").next().unwrap_or(line);
-            while let Some(at) = rest.find("crate::") {
-                rest = &rest[at + "crate::".len()..];
-                let path: String = rest
-                    .chars()
-                    .take_while(|c| c.is_alphanumeric() || *c == '_' || *c == ':')
-                    .collect();
-                let used = path.split("::").next().unwrap_or_default();
-                let fits = |name: &str| {
-                    path == name || used == name || path.starts_with(&format!("{name}::"))
+        for (number, line) in product(&text) {
+            for path in used(line) {
+                let fits = |name: &str| path == name || path.starts_with(&format!("{name}::"));
+                let Some(&name) = allowed.iter().find(|name| fits(name)) else {
+                    if !fits(module) {
+                        wrong.push(format!(
+                            "{file}:{number}: `{module}` may not use `crate::{path}`: {reason}"
+                        ));
+                    }
+                    continue;
                 };
-                if used != module
-                    && !allowed.iter().any(|name| fits(name))
-                    && !path.starts_with('{')
-                {
-                    wrong.push(format!(
-                        "{file}:{}: `{module}` may not use `crate::{path}`: {reason}",
-                        number + 1
-                    ));
-                }
+                unused.remove(&(module, name));
             }
         }
     }
+    for (module, name) in unused {
+        wrong.push(format!("`{module}` may use `{name}` and does not"));
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_a_test_is_told_from_the_product() {
+    let text = "use crate::a;\n#[cfg(test)]\nmod tests;\nuse crate::b;\n#[cfg(test)]\nmod tests {\nuse crate::c;\n}\n";
+    let kept: Vec<_> = product(text)
+        .iter()
+        .flat_map(|(_, line)| used(line))
+        .collect();
+    assert_eq!(kept, ["a", "b"]);
 }
 
 #[test]
@@ -352,17 +421,16 @@ fn the_platform_shows_only_behind_its_fence() {
 #[test]
 fn only_the_command_line_prints() {
     let mut wrong = Vec::new();
-    for (file, text) in sources(&root().join("harness/src")) {
+    for (file, text) in product_sources() {
         if file.contains("/cli/") || file.contains("/model/") {
             continue;
         }
-        for (number, line) in without_tests(&text).lines().enumerate() {
-            let code = line.split("//").next().unwrap_or(line);
+        for (number, code) in product(&text) {
             if ["println!(", "print!(", "dbg!("]
                 .iter()
                 .any(|call| code.contains(call))
             {
-                wrong.push(format!("{file}:{}: {}", number + 1, line.trim()));
+                wrong.push(format!("{file}:{number}: {}", code.trim()));
             }
         }
     }

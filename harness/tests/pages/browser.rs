@@ -151,11 +151,13 @@ impl Browser {
     pub async fn open(port: u16, window: Window, page: &Path) -> Self {
         let profile = tempfile::tempdir().expect("a temporary folder");
         let binary = BROWSERS.iter().find_map(|name| program(name));
-        let mut arguments = vec![
+        let arguments = vec![
             "--headless=new".to_owned(),
             "--remote-debugging-pipe".to_owned(),
             // What scrolls smoothly is somewhere else when it is looked at.
             "--force-prefers-reduced-motion".to_owned(),
+            // It refuses to work for root, and cannot in many a container; the pages are our own.
+            "--no-sandbox".to_owned(),
             "--disable-gpu".to_owned(),
             "--disable-quic".to_owned(),
             "--no-first-run".to_owned(),
@@ -167,10 +169,6 @@ impl Browser {
             format!("--window-size={},{}", window.width, window.height),
             format!("--user-data-dir={}", profile.path().display()),
         ];
-        if nix::unistd::geteuid().is_root() {
-            // Its sandbox refuses to work for root.
-            arguments.push("--no-sandbox".to_owned());
-        }
         let Value::Object(capabilities) = json!({
             "goog:chromeOptions": {"binary": binary, "args": arguments},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},

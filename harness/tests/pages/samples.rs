@@ -34,7 +34,7 @@ fn report(name: &str, sessions: u32, leaked: u32, hostile: bool) -> Report {
             command: format!("leak-harness run '{name}'"),
             ..RunIdentity::default()
         },
-        &judgement,
+        judgement,
     );
     report.verdict = Verdict::Fail;
     report.as_expected = true;

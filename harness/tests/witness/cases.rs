@@ -108,7 +108,8 @@ pub fn run_outer(arguments: &[String]) -> ExitCode {
                 pid_namespace: true,
                 mount_namespace: true,
                 network_namespace: true,
-                user_namespace: !nix::unistd::geteuid().is_root(),
+                // Root goes without one unless it is not allowed to.
+                user_namespace: inner.isolation().user_namespace,
             },
             Wanted::Fallback => Isolation::default(),
         };

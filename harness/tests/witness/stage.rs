@@ -13,7 +13,8 @@ use fake_claude::quantity::Span;
 use leak_harness::clock::Clock;
 use leak_harness::emitter::Emitter;
 use leak_harness::isolation::inner::OuterLink;
-use leak_harness::isolation::{self, Adopted, UserLimits};
+use leak_harness::isolation::{Adopted, UserLimits};
+use leak_harness::platform;
 use leak_harness::process::ProcessIdentity;
 use leak_harness::timeline::event::{Event, EventKind};
 use leak_harness::witness::{Scope, Settings, Switches, Witnesses};
@@ -22,7 +23,7 @@ use tokio::sync::mpsc;
 use crate::cast::member;
 
 /// How long anything that is waited for may take.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The witnesses at work on a worker of the cast, and what they said.
 pub struct Stage {
@@ -74,7 +75,7 @@ impl Stage {
             command.pre_exec(move || {
                 nix::unistd::setsid()?;
                 limits.restore()?;
-                isolation::die_with_parent(parent)
+                platform::die_with_parent(parent)
             })
         };
         let mut child = command.spawn().unwrap();

@@ -54,7 +54,7 @@ impl Roll {
 
     /// Whether a pid is a stranger's that was looked at lately, or looks the same again.
     fn still_strange(&mut self, pid: u32) -> io::Result<bool> {
-        let tick = self.sampling.ticks;
+        let tick = self.ticks;
         let Some(stranger) = self.strangers.get_mut(&pid) else {
             return Ok(false);
         };

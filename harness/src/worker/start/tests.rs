@@ -32,7 +32,7 @@ impl Setup {
         std::fs::write(&program, "").unwrap();
         let run = RunFolder::prepare(&folder.path().join("run"), &program, Path::new("/control"))
             .unwrap();
-        let small = include_str!("../../tests/data/adapters/small.toml");
+        let small = include_str!("../../../tests/data/adapters/small.toml");
         let script = toml::Value::String(script.to_owned()).to_string();
         let text = small
             .replace(
@@ -203,7 +203,7 @@ fn a_worker_that_does_not_go_is_killed() {
         let mut setup = Setup::new(
             "trap '' TERM; echo deaf; exec tail -f /dev/null",
             ready().await,
-            "300ms",
+            "3s",
         );
         let worker = Rc::clone(&setup.worker);
         worker.start().await.unwrap();
@@ -257,12 +257,12 @@ fn a_worker_that_is_never_ready_is_an_error_that_says_what_it_answered() {
         let setup = Setup::new(
             "echo starting; exec tail -f /dev/null",
             nobody().await,
-            "400ms",
+            "3s",
         );
         let error = setup.worker.start().await.unwrap_err().to_string();
         assert_eq!(
             error,
-            "the worker was not ready after 400 ms: connection refused; it last said:\nstarting"
+            "the worker was not ready after 3.0 s: connection refused; it last said:\nstarting"
         );
         setup.worker.stop().await.unwrap();
     });
