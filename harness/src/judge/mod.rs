@@ -369,6 +369,7 @@ impl Judge {
             | EventKind::WorkAborted { .. }
             | EventKind::WorkStored { .. }
             | EventKind::WorkKept { .. }
+            | EventKind::LookedAgain { .. }
             | EventKind::StoreRead { .. } => self.see_work(at, seq, &event.event),
             EventKind::ProcessSeen { .. }
             | EventKind::Sampled { .. }
@@ -522,6 +523,10 @@ impl Judge {
                 self.items.store(item, *times);
             }
             EventKind::WorkKept { item } => self.items.keep(item),
+            EventKind::LookedAgain { quiet } => {
+                self.facts.look_again(at, *quiet);
+                self.items.look_again(at);
+            }
             EventKind::StoreRead { kinds, complete } => self.items.read(kinds.clone(), *complete),
             _ => {}
         }

@@ -16,6 +16,8 @@ pub struct Rest {
     owed: BTreeMap<ProcessIdentity, BTreeSet<String>>,
     /// The moment at which work was last handed over, begun or done.
     pub last_activity: RunTime,
+    /// The moment at which a fake last read work, or began or ended a turn.
+    pub last_work: RunTime,
     /// Processes that the harness keeps from running, and since when.
     paused: BTreeMap<ProcessIdentity, RunTime>,
     /// Sessions that ended or stalled.
@@ -65,6 +67,12 @@ impl Rest {
                 self.last_activity = self.last_activity.max(event.at);
             }
             EventKind::Said { process, say } => {
+                if matches!(
+                    say,
+                    Say::SawWork { .. } | Say::TurnStarted { .. } | Say::TurnEnded { .. }
+                ) {
+                    self.last_work = self.last_work.max(event.at);
+                }
                 match say {
                     Say::SawWork { markers, .. } => self
                         .owed
@@ -85,6 +93,12 @@ impl Rest {
             | EventKind::LifelineLost { process } => {
                 self.owed.remove(process);
             }
+            // Looking is no work.
+            EventKind::Drained { .. }
+            | EventKind::LookedAgain { .. }
+            | EventKind::WorkStored { .. }
+            | EventKind::WorkKept { .. }
+            | EventKind::StoreRead { .. } => {}
             _ if event.source == Source::Driver => {
                 self.last_activity = self.last_activity.max(event.at)
             }
