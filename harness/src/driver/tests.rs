@@ -557,6 +557,7 @@ fn work_is_at_rest_when_nothing_happens_nothing_is_owed_and_the_queue_is_empty()
         let rest = Drain {
             deadline: Span::ZERO,
             last_activity: &|| began,
+            owed: &|| 0,
             ..rest
         };
         look_again(&rest, &driver.adapter, &mut client, &emitter).await;

@@ -86,6 +86,11 @@ impl Facts {
         }
     }
 
+    /// How many sessions are open.
+    pub const fn open(&self) -> u32 {
+        self.opened.saturating_sub(self.ended)
+    }
+
     /// The time between two samples.
     pub fn tick(&self) -> Span {
         self.run.as_ref().map_or(DEFAULT_TICK, |run| run.tick)
