@@ -389,7 +389,8 @@ impl Items {
     /// How many entries of any kind are held for single items, those that were put away left out.
     #[cfg(test)]
     pub fn entries(&self) -> usize {
-        self.awake.len() + self.groups.len()
+        let again = self.again.as_ref().map_or(0, Again::entries);
+        self.awake.len() + self.groups.len() + again
     }
 
     /// How many bytes those take that were put away.

@@ -139,3 +139,34 @@ pub struct Owed {
     /// Those of fakes that hang.
     pub hanging: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeline::notation::events;
+
+    fn rest_after(history: &str) -> Rest {
+        let mut rest = Rest::default();
+        for event in events(history) {
+            rest.see(&event, RunTime::START);
+        }
+        rest
+    }
+
+    #[test]
+    fn what_a_fake_says_about_work_is_work_and_its_farewell_is_none() {
+        let rest = rest_after("1s hello 10 primary; 2s work 10 observation a; 3s bye 10 eof");
+        assert_eq!(rest.last_work, RunTime::from_millis(2_000));
+        assert_eq!(rest.last_activity, RunTime::from_millis(3_000));
+        let rest = rest_after("1s turn 10 1 observation a; 2s done 10 1 observation a");
+        assert_eq!(rest.last_work, RunTime::from_millis(2_000));
+    }
+
+    #[test]
+    fn looking_at_what_is_stored_keeps_nothing_from_its_rest() {
+        let rest = rest_after(
+            "1s accept a; 2s drained quiet; 2s stored a 1; 2s kept b; 2s store observation complete; 3s again quiet",
+        );
+        assert_eq!(rest.last_activity, RunTime::from_millis(1_000));
+    }
+}

@@ -63,6 +63,12 @@ impl Again {
         }
     }
 
+    /// How many entries of any kind are held for single items.
+    #[cfg(test)]
+    pub fn entries(&self) -> usize {
+        self.stored.len() + self.kept.len() + self.waiting.len() + self.answered.len()
+    }
+
     /// Whether all was read that there is, so that this look beats the first one.
     fn is_complete(&self) -> bool {
         self.store.as_ref().is_some_and(|store| store.complete)

@@ -52,6 +52,9 @@ fn what_waited_in_a_claude_that_is_ended_before_the_second_look_is_lost() {
 #[test]
 fn what_waits_in_and_behind_a_live_claude_to_the_end_waits() {
     check_all(&[HUNG, AGAIN, ALL], "fail retained=1 pending=2 stalled=1");
+    // Where nobody knows whom a claude serves, nobody knows what waits behind it.
+    let stranger = &HUNG.replace("1.1s serves 10 s1", "");
+    check_all(&[stranger, AGAIN, ALL], "fail retained=1 lost=1 pending=1");
 }
 
 #[test]
@@ -94,6 +97,10 @@ fn what_was_stored_at_the_first_look_is_not_counted_again() {
         &[&answered, ENDED, AGAIN, "6.1s stored o1 1", ALL],
         "fail lost=1",
     );
+    check_all(
+        &[&answered, ENDED, AGAIN, "6.1s stored o1 2", ALL],
+        "fail lost=1",
+    );
     // What the second look does not show was there before.
     check_all(&[&answered, ENDED, AGAIN, ALL], "fail lost=1");
 }
@@ -132,6 +139,7 @@ fn a_store_that_could_be_read_at_the_second_look_alone_is_known() {
     check_all(&[unread, ENDED, AGAIN, ALL], "fail lost=2");
     let answered = "5s done 10 1 observation o1,o2; 5.1s bye 10 eof; 5.1s exited 10; 5.1s gone 10";
     check_all(&[unread, answered], "inconclusive");
+    check_all(&[unread, answered, AGAIN, ALL], "fail lost=2");
     check_all(
         &[
             unread,
@@ -166,6 +174,11 @@ fn when_work_still_went_on_at_the_second_look_it_waits() {
         ],
         "fail lost=1 pending=1 stalled=1",
     );
+    // What waited with a claude may be under way again.
+    check_all(
+        &[HUNG, ENDED, "6s again busy", ALL],
+        "inconclusive pending=2",
+    );
     // Something was said a moment ago.
     let late = "5.8s bye 10 eof; 5.8s exited 10; 5.8s gone 10";
     check_all(
@@ -194,8 +207,27 @@ fn what_is_answered_after_the_second_look_is_not_lost_because_it_is_not_stored()
     assert!(
         causes(&judgement).contains(&"answered after stored work was read back for the last time")
     );
-    // Before it, it had its time.
+    // One of which only the word comes late had its time, and so had one of which it came before.
+    let late =
+        "5.2s@6.2s done 10 1 observation o1,o2; 6.3s bye 10 eof; 6.3s exited 10; 6.3s gone 10";
+    assert_eq!(judge(&history(&[slow, AGAIN, late, ALL])).work.lost, 2);
     let answered =
         "5.2s done 10 1 observation o1,o2; 5.3s bye 10 eof; 5.3s exited 10; 5.3s gone 10";
     check_all(&[slow, answered, AGAIN, ALL], "fail lost=2");
+}
+
+#[test]
+fn work_that_is_queued_when_all_has_come_to_rest_at_the_second_look_stalls_its_session() {
+    let queued = HUNG
+        .replace("1s open s1", "1s open s1; 1s open s2")
+        .replace("offer o2 s1", "offer o2 s2")
+        .replace(
+            "4.4s end s1 complete",
+            "4.4s end s1 complete; 4.4s end s2 complete",
+        )
+        .replace("; 1.5s did 10 hang", "")
+        .replace("drained quiet", "drained busy; 4.55s kept o2");
+    let answered = "5s done 10 1 observation o1; 5.1s bye 10 eof; 5.1s exited 10; 5.1s gone 10";
+    let again = "6s again quiet; 6.1s stored o1 1; 6.1s kept o2";
+    check_all(&[&queued, answered, again, ALL], "fail pending=1 stalled=1");
 }
