@@ -139,6 +139,7 @@ The cause is one of: `answered more than once by the same claude`, `answered by 
         page: "\
 The worker accepted the item; when all had come to rest, no good turn had answered it, or its answer was not stored although the
 worker lets one read that back; and it waited nowhere. An item that is stored although no turn with it ended well is lost too.
+An item that waited then is looked at once more when the graces have passed: if it is neither answered nor waiting, it is lost after all.
 Usually behind it: a session's end that throws away its queue, or a claude killed in mid-turn whose work nobody delivers again.
 The cause is one of: `accepted, and never given to a claude`, `given to a claude that ended before it answered`, `given to a claude that
 never answered it`, `given to a claude whose worker went away before it answered`, `its turn ended in an error`, `answered in a turn of another kind alone`, `answered by claude and never stored`,
@@ -149,7 +150,8 @@ never answered it`, `given to a claude whose worker went away before it answered
         meaning: "work items that still wait",
         page: "\
 The item waits in the worker's queue on disk, in or behind a live claude, or work was still going on when the time was over; or nobody
-saw whether it was answered, because neither the control socket nor what the worker stored could tell. Makes a run inconclusive unless `[expect] allow_pending = true`. A longer `[run] drain` usually decides it.",
+saw whether it was answered, because neither the control socket nor what the worker stored could tell. What waited when the run had drained is
+looked at once more when the graces have passed. Makes a run inconclusive unless `[expect] allow_pending = true`. A longer `[run] drain` usually decides it.",
     },
     Explanation {
         rule: Bin::Refused,
