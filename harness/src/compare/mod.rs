@@ -284,8 +284,8 @@ pub fn compare(a: (&str, &Report), b: (&str, &Report), tolerance: u32) -> Compar
     let doubts = regression::doubts(a.1, b.1, &regressions);
     let outcome = regression::outcome(&regressions, &doubts);
     let scenario = scenario::differences(a.1, b.1);
-    let mut caveats = difference::caveats(a.1, b.1);
-    caveats.extend(scenario::sentence(&scenario));
+    let mut caveats: Vec<String> = scenario::sentence(&scenario).into_iter().collect();
+    caveats.extend(difference::caveats(a.1, b.1));
     Comparison {
         schema: SCHEMA,
         headline: headline::headline(a.1, b.1, outcome, &regressions, &doubts),
