@@ -106,7 +106,7 @@ pub(super) fn charts(report: &Report, lanes: &Lanes) -> Vec<ChartOf> {
 fn children(report: &Report, lanes: &Lanes) -> ChartOf {
     let points = &report.series;
     let most = points.iter().map(|point| point.children).max();
-    let left = points.last().map_or(0, |point| point.over.all());
+    let left = points.iter().map(|point| point.over.all()).max();
     let in_time = |point: &Point| Some(point.children.saturating_sub(point.over.all()).into());
     let mut chart = frame(report.elapsed_ms, Unit::Count, 0)
         .series(stacked(IN_TIME, "var(--working)", points, in_time).mark_line(stops(lanes, true)));
@@ -127,8 +127,9 @@ fn children(report: &Report, lanes: &Lanes) -> ChartOf {
         id: "chart-children",
         title: "Processes alive",
         says: format!(
-            "{} at most at once; {left} beyond their time at the last sample",
-            Count(most.unwrap_or(0).into(), "process")
+            "{} at most at once; {} at most beyond their time",
+            Count(most.unwrap_or(0).into(), "process"),
+            left.unwrap_or(0)
         ),
         unit: Unit::Count,
         whole: Some("alive"),
