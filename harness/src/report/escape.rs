@@ -71,7 +71,8 @@ pub fn markdown(text: &str) -> String {
                 safe.push(c);
                 safe.push_str(APART);
             }
-            ':' => safe.push_str("&#58;"),
+            // The first one of a line would begin a definition.
+            ':' if place == 0 => safe.push_str("\\:"),
             '|' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '~' | '\\' | '!' | '$' => {
                 safe.push('\\');
                 safe.push(c);
@@ -86,20 +87,35 @@ pub fn markdown(text: &str) -> String {
 /// Text between tags of HTML that stands in Markdown, where a backslash escapes nothing, but mentions and references are found.
 pub fn html_in_markdown(text: &str) -> String {
     let apart = |sign: &str| format!("{sign}{APART}");
-    // A colon before a space is one; others may be a link's, or the start of a picture's name.
-    unlinked(&html(text).replace(':', "&#58;").replace("&#58; ", ": "))
+    unlinked(&html(text))
         .replace("&#64;", &apart("&#64;"))
         .replace("&#35;", &apart("&#35;"))
 }
 
-/// Markdown in which nothing is taken for a link or a reference that nothing marks up.
+/// Markdown in which nothing is taken for a link, a picture's name or a reference that nothing marks up. Other colons stay as they are,
+/// for those who read the text as it was written.
 fn unlinked(markdown: &str) -> String {
-    let mut safe = markdown.replace("&#58;//", &format!("&#58;{APART}//"));
+    let mut safe = String::with_capacity(markdown.len());
+    for (place, c) in markdown.char_indices() {
+        safe.push(c);
+        if c == ':' && may_be_more(&markdown[place + 1..]) {
+            safe.push_str(APART);
+        }
+    }
     for start in ["www.", "WWW.", "GH-", "gh-"] {
         let (word, sign) = start.split_at(start.len() - 1);
         safe = safe.replace(start, &format!("{word}{APART}{sign}"));
     }
     safe
+}
+
+/// Whether what follows a colon makes a link of it, or a picture's name such as `:tada:`.
+fn may_be_more(rest: &str) -> bool {
+    // In Markdown the line below a letter is escaped.
+    let after_name = rest.trim_start_matches(|c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '-' | '\\')
+    });
+    rest.starts_with("//") || (after_name.len() < rest.len() && after_name.starts_with(':'))
 }
 
 /// JSON in which nothing controls a terminal or the direction of letters: what does is written as JSON's own escape, and reads back as it
@@ -191,8 +207,13 @@ mod tests {
             ("@someone #603", "@&#8203;someone #&#8203;603"),
             (
                 "http://x www.y GH-1",
-                "http&#58;&#8203;//x www&#8203;.y GH&#8203;-1",
+                "http:&#8203;//x www&#8203;.y GH&#8203;-1",
             ),
+            (
+                ":+1: a:b_c:d 12:30 x: y",
+                "\\:&#8203;+1: a:&#8203;b\\_c:d 12:30 x: y",
+            ),
+            (": no definition", "\\: no definition"),
             ("- a", "\\- a"),
             ("+ a - b", "\\+ a - b"),
             ("===", "\\==="),
@@ -215,7 +236,7 @@ mod tests {
     fn nobody_is_called_by_html_in_markdown() {
         assert_eq!(
             html_in_markdown("a: <b> @a #1 http://x"),
-            "a: &lt;b&gt; &#64;&#8203;a &#35;&#8203;1 http&#58;&#8203;//x"
+            "a: &lt;b&gt; &#64;&#8203;a &#35;&#8203;1 http:&#8203;//x"
         );
     }
 

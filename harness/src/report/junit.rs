@@ -86,13 +86,15 @@ fn suite(report: &Report) -> TestSuite {
         add(rule.name(), Duration::ZERO, rule_status(report, rule.rule));
     }
     for threshold in &report.thresholds {
+        let measured = |value| sentences::measured(&threshold.metric, value);
+        let (limit, actual) = (measured(threshold.limit), measured(threshold.actual));
         let status = if threshold.ok || report.as_expected {
             TestCaseStatus::success()
         } else {
-            let message = format!("{} is above {}", threshold.actual, threshold.limit);
+            let message = format!("{actual} is above {limit}");
             problem(NonSuccessKind::Failure, "limit", &message, Vec::new())
         };
-        let said = format!("{}, at most {} allowed", threshold.actual, threshold.limit);
+        let said = format!("{actual}, at most {limit} allowed");
         let what = format!("limit {}", plain_cut(&threshold.metric, NAME));
         add(&what, Duration::ZERO, (status, vec![said]));
     }

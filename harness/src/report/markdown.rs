@@ -68,8 +68,8 @@ pub fn render(report: &Report) -> String {
             line(&format!(
                 "| {} | {} | {} | {} |",
                 markdown(&threshold.metric),
-                threshold.limit,
-                threshold.actual,
+                sentences::measured(&threshold.metric, threshold.limit),
+                sentences::measured(&threshold.metric, threshold.actual),
                 if threshold.ok { "ok" } else { "**crossed**" }
             ));
         }

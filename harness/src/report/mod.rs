@@ -9,7 +9,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 pub mod schema;
-mod sentences;
+pub(crate) mod sentences;
 pub mod story;
 pub mod terminal;
 

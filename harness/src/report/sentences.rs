@@ -83,15 +83,15 @@ fn passed(report: &Report) -> String {
 }
 
 fn failed(report: &Report) -> String {
-    let all = report.roles.all();
     let mut parts = Vec::new();
-    let leaked = all.leaked();
+    let (leaked, among) = outlived(report);
     if leaked > 0 {
         let mut part = format!(
             "{leaked} of {} outlived their time",
-            count(all.spawned, "process")
+            count(among, "process")
         );
-        if report.memory.leaked_rss_bytes > 0 {
+        // Without ballast it is the memory of stand-ins, which says nothing of what they stand for.
+        if report.memory.ballast && report.memory.leaked_rss_bytes > 0 {
             part += &format!(
                 ", with {} of RSS",
                 units::bytes(report.memory.leaked_rss_bytes)
@@ -99,11 +99,9 @@ fn failed(report: &Report) -> String {
         }
         parts.push(part);
     }
-    if all.killed_early > 0 {
-        parts.push(format!(
-            "{} ended early",
-            count(all.killed_early, "process")
-        ));
+    let killed_early = report.roles.all().killed_early;
+    if killed_early > 0 {
+        parts.push(format!("{} ended early", count(killed_early, "process")));
     }
     let blamed = |rule: Bin| -> u32 {
         report
@@ -135,9 +133,39 @@ fn failed(report: &Report) -> String {
     parts.join("; ")
 }
 
+/// How many processes outlived their time, and how many there were of the roles in which any did: a helper that did as it should is no
+/// measure for claudes that did not.
+pub(super) fn outlived(report: &Report) -> (u32, u32) {
+    let roles = report.roles.named().into_iter().map(|(_, bins)| bins);
+    let leaking = roles.filter(|bins| bins.leaked() > 0);
+    leaking.fold((0, 0), |(leaked, among), bins| {
+        (leaked + bins.leaked(), among + bins.spawned)
+    })
+}
+
 /// A count with its noun.
 pub(super) fn count(number: u32, noun: &'static str) -> String {
     Count(u64::from(number), noun).to_string()
+}
+
+/// Whose hour a rate of the recording counts by, where the run's and the worker's differ.
+pub(super) fn per_hour(report: &Report) -> &'static str {
+    if report.scenario.time_scale == 1.0 {
+        "per hour"
+    } else {
+        "per hour of wall time"
+    }
+}
+
+/// The value of a threshold, in the unit that the name of its metric ends with.
+pub(crate) fn measured(metric: &str, value: u64) -> String {
+    if metric.ends_with("_bytes") {
+        units::bytes(value)
+    } else if metric.ends_with("_ms") {
+        units::span(Span::from_millis(value))
+    } else {
+        value.to_string()
+    }
 }
 
 /// Which run this is.
@@ -370,7 +398,8 @@ pub(super) fn watching(report: &Report) -> String {
     if let Some(recording) = &report.recording {
         text += &format!("; the recording takes {}", units::bytes(recording.bytes));
         if let Some(growth) = recording.bytes_per_hour {
-            text += &format!(", {} per hour", units::bytes(growth));
+            let hour = per_hour(report);
+            text += &format!(", {} {hour}", units::bytes(growth));
         }
     }
     if let Some(cpu) = overhead.cpu_ms {

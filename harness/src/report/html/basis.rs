@@ -4,6 +4,7 @@ use fake_claude::quantity::Span;
 
 use crate::judge::{GrowthFigure, TimeToReap, witness_name};
 use crate::report::Report;
+use crate::report::sentences::measured;
 use crate::units;
 
 /// A threshold.
@@ -75,17 +76,6 @@ pub(super) fn limits(report: &Report) -> Vec<Limit<'_>> {
             ok: threshold.ok,
         })
         .collect()
-}
-
-/// A value in the unit that the name of its metric ends with.
-fn measured(metric: &str, value: u64) -> String {
-    if metric.ends_with("_bytes") {
-        units::bytes(value)
-    } else if metric.ends_with("_ms") {
-        units::span(Span::from_millis(value))
-    } else {
-        value.to_string()
-    }
 }
 
 /// The figures that are watched for growth.
