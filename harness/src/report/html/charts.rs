@@ -108,6 +108,15 @@ fn children(report: &Report, lanes: &Lanes) -> ChartOf {
     let most = points.iter().map(|point| point.children).max();
     let left = points.iter().map(|point| point.over.all()).max();
     let in_time = |point: &Point| Some(point.children.saturating_sub(point.over.all()).into());
+    let left = left.unwrap_or(0);
+    let mut says = format!(
+        "{} at most at once",
+        Count(most.unwrap_or(0).into(), "process")
+    );
+    // What ran out of its time after the last sample alone is in no sample.
+    if left > 0 || report.roles.all().leaked() == 0 {
+        says += &format!("; {left} at most beyond their time");
+    }
     let mut chart = frame(report.elapsed_ms, Unit::Count, 0)
         .series(stacked(IN_TIME, "var(--working)", points, in_time).mark_line(stops(lanes, true)));
     let mut names = vec![IN_TIME];
@@ -126,11 +135,7 @@ fn children(report: &Report, lanes: &Lanes) -> ChartOf {
     ChartOf {
         id: "chart-children",
         title: "Processes alive",
-        says: format!(
-            "{} at most at once; {} at most beyond their time",
-            Count(most.unwrap_or(0).into(), "process"),
-            left.unwrap_or(0)
-        ),
+        says,
         unit: Unit::Count,
         whole: Some("alive"),
         option: with_limit(chart, report, "peak_children").legend(
@@ -167,6 +172,14 @@ fn memory(report: &Report, lanes: &Lanes) -> ChartOf {
     }
     if let Some(pss) = figures.peak_pss_bytes {
         says += &format!(", PSS {} at most", units::bytes(pss));
+        if points
+            .iter()
+            .filter(|point| point.pss_bytes.is_some())
+            .count()
+            < 2
+        {
+            says += ", which is read once, at the end";
+        }
     }
     if figures.ballast {
         says += "; RSS counts the shared ballast again for each process, PSS does not";

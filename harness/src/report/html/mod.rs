@@ -15,14 +15,14 @@ use std::fmt;
 
 use askama::Template;
 
-use super::{Report, sentences};
+use super::{Report, markdown, sentences};
 use crate::judge::lanes::Lanes;
 use crate::scenario::Verdict;
 
-use basis::{Fact, Growth, Limit, Times, Watcher};
+use basis::{Fact, Growth, Limit, Times, Unjudged, Watcher};
 use books::{Book, Figure, RoleRow};
 use charts::ChartOf;
-use embed::Prose;
+use embed::{Lines, Prose};
 use findings::{Cause, Group};
 
 /// How pages look: colours for light, dark and paper as custom properties, and the parts that pages share.
@@ -86,10 +86,16 @@ struct Page<'a> {
     groups: Vec<Group<'a>>,
     limits: Vec<Limit<'a>>,
     growth: Vec<Growth<'a>>,
+    unjudged: Vec<Unjudged<'a>>,
+    slope: String,
     times: Vec<Times>,
     watchers: Vec<Watcher<'a>>,
     place: Vec<Fact>,
     memory: String,
+    made: Vec<(&'static str, String)>,
+    preface: String,
+    again: String,
+    other_books: Vec<(&'static str, String)>,
     style: &'static str,
     library: &'static str,
     library_version: &'static str,
@@ -189,10 +195,16 @@ pub fn render(report: &Report, lanes: &Lanes) -> Result<String, HtmlError> {
         groups,
         limits: basis::limits(report),
         growth: basis::growth(report),
+        unjudged: basis::unjudged(report),
+        slope: format!("Slope {}", sentences::per_hour(report)),
         times: basis::times(report),
         watchers: basis::watchers(report),
         place: basis::place(report),
         memory: sentences::memory(report),
+        made: sentences::made(report),
+        preface: sentences::preface(&report.made.scenario),
+        again: markdown::from_nothing(report).join("\n"),
+        other_books: sentences::process_books(report).split_off(1),
         style: STYLE,
         library: CHART_LIBRARY,
         library_version: CHART_LIBRARY_VERSION,
