@@ -537,6 +537,23 @@ fn zoom(port: u16) -> Result<(), Failed> {
             .ask("document.querySelector('.lanes-reset').click()")
             .await;
         assert_eq!(place_of(browser, session).await["width"], before["width"]);
+        // The rows in view are some of many, and their time a part of the run's.
+        browser
+            .ask("document.querySelector('.lanes-fit').click()")
+            .await;
+        browser
+            .until("!document.querySelector('.lanes-reset').hidden")
+            .await;
+        let fitted = place_of(browser, session).await;
+        assert!(
+            fitted["width"].as_f64() > before["width"].as_f64().map(|width| width * 2.0)
+                && fitted["seen"] == true,
+            "{before} became {fitted}"
+        );
+        browser.picture("fitted").await;
+        browser
+            .ask("document.querySelector('.lanes-reset').click()")
+            .await;
         let (x, y) = middle(&before);
         browser
             .devtools(

@@ -234,6 +234,9 @@ pub(super) fn place(report: &Report) -> Vec<Fact> {
             span(report.elapsed_ms)
         );
     }
+    if let Some(rss) = overhead.rss_bytes {
+        text += &format!("; its own RSS {}", sentences::course(rss));
+    }
     facts.push(Fact {
         name: "What watching cost",
         text,

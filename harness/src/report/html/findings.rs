@@ -68,6 +68,9 @@ pub(super) fn groups(report: &Report) -> Vec<Group<'_>> {
         .collect()
 }
 
+/// Rules by which nobody is to blame yet: what they found may still turn out well.
+const DOUBTS: [&str; 3] = ["undecided", "pending", "blind"];
+
 /// What is to be said of the worker at once: how often which rule was broken, and why.
 pub(super) struct Cause<'a> {
     /// How many findings.
@@ -82,7 +85,8 @@ pub(super) struct Cause<'a> {
 /// one.
 pub(super) fn causes<'a>(groups: &[Group<'a>]) -> Vec<Cause<'a>> {
     let mut causes: Vec<Cause<'a>> = Vec::new();
-    for group in groups.iter().filter(|group| group.tag.is_none()) {
+    let against = |group: &&Group| group.tag.is_none() && !DOUBTS.contains(&group.bin);
+    for group in groups.iter().filter(against) {
         let why = match group.cause {
             "" => group.subject,
             cause => cause,
