@@ -213,10 +213,10 @@ pub(super) fn figures(report: &Report) -> Vec<Figure> {
         figures.push(Figure {
             label: "Memory full, by RSS",
             value: span(seconds.saturating_mul(1_000)),
-            note: format!(
-                "{:.0} more processes leak per hour of the worker",
-                report.forecast.per_hour
-            ),
+            note: match report.forecast.per_hour {
+                few if few < 10.0 => format!("{few:.1} processes leak in an hour of the worker"),
+                many => format!("{many:.0} processes leak in an hour of the worker"),
+            },
             bad: true,
         });
     }

@@ -115,7 +115,7 @@ fn children(report: &Report, lanes: &Lanes) -> ChartOf {
     );
     // What ran out of its time after the last sample alone is in no sample.
     if left > 0 || report.roles.all().leaked() == 0 {
-        says += &format!("; {left} at most beyond their time");
+        says += &format!("; at most {left} at once beyond their time");
     }
     let mut chart = frame(report.elapsed_ms, Unit::Count, 0)
         .series(stacked(IN_TIME, "var(--working)", points, in_time).mark_line(stops(lanes, true)));

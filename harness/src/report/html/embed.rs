@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn lines_stay_lines_and_nothing_is_markup() {
         let text = "a = 1\r\n# </code><script>\n\n\x1b[2J";
-        let shown = "a = 1\n# &lt;/code&gt;&lt;script&gt;\n\n\\x1b[2J";
+        let shown = "a = 1\n&#35; &lt;/code&gt;&lt;script&gt;\n\n\\x1b[2J";
         assert_eq!(Lines(text).to_string(), shown);
     }
 
