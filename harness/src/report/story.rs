@@ -285,6 +285,7 @@ impl Teller {
             | EventKind::LoadFinished
             | EventKind::LoadStopped { .. }
             | EventKind::Drained { .. }
+            | EventKind::LookedAgain { .. }
             | EventKind::ProcessSeen { .. }
             | EventKind::Sampled { .. }
             | EventKind::SampleMissed { .. }

@@ -153,6 +153,9 @@ impl<'a> Words<'a> {
             "drained" => run(EventKind::Drained {
                 quiet: self.next() == "quiet",
             }),
+            "again" => driver(EventKind::LookedAgain {
+                quiet: self.next() == "quiet",
+            }),
             "grace" => run(EventKind::GracePassed),
             "residue" => run(EventKind::ResiduePassed),
             "interrupted" => run(EventKind::Interrupted),
