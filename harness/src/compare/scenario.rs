@@ -59,7 +59,7 @@ fn is_of_no_effect(key: &str) -> bool {
         key.strip_prefix(*table)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    OF_NO_EFFECT.contains(&key) || EXPECTED.iter().any(|table| within(table))
+    OF_NO_EFFECT.contains(&key) || EXPECTED.iter().any(within)
 }
 
 /// The differences in one sentence; none where there are none.

@@ -116,12 +116,9 @@ fn told(story: &Story) -> String {
     text + "\n</details>\n"
 }
 
-/// How to run it again from nothing, with the scenario itself.
-fn again(report: &Report) -> String {
+/// The commands that run it again, in a checkout of the harness.
+pub(super) fn from_nothing(report: &Report) -> Vec<String> {
     let scenario = &report.made.scenario;
-    if scenario.is_empty() {
-        return String::new();
-    }
     let mut commands = vec!["cargo build --release".to_owned()];
     let install = report.made.install.join(" ");
     if !install.is_empty() {
@@ -139,7 +136,18 @@ fn again(report: &Report) -> String {
         run += &format!(" --worker {worker}");
     }
     commands.push(run);
-    let npm = if install.is_empty() {
+    commands
+}
+
+/// How to run it again from nothing, with the scenario itself.
+fn again(report: &Report) -> String {
+    let scenario = &report.made.scenario;
+    if scenario.is_empty() {
+        return String::new();
+    }
+    let name = &report.scenario.name;
+    let commands = from_nothing(report);
+    let npm = if report.made.install.is_empty() {
         ""
     } else {
         "; `install` needs npm, and `--source CLONE` for a release that npm lacks"
