@@ -77,6 +77,9 @@ pub struct Manifest {
     /// The worker's settings as its adapter writes them, placeholders unfilled.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
+    /// What asks the worker to stop at the end of a run, such as `SIGTERM`; none in a recording of an older harness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<String>,
     /// The wall clock's time at the start of the run, with its zone.
     pub started: String,
     /// The kernel that it ran on.

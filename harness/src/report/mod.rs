@@ -5,6 +5,7 @@
 
 pub mod escape;
 pub mod html;
+pub mod issue;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -81,10 +82,16 @@ pub struct Made {
     pub install: Vec<String>,
     /// The worker's settings as its adapter writes them, placeholders unfilled.
     pub settings: BTreeMap<String, String>,
+    /// What asks the worker to stop at the end of a run, such as `SIGTERM`, where the recording says.
+    pub stop: Option<String>,
     /// What the scenario says that it shows.
     pub description: String,
     /// The public issue that tells of it, as `owner/repository#number`.
     pub issue: Option<String>,
+    /// What the worker should have done, where the scenario says so.
+    pub should: Option<String>,
+    /// What it means to those who use the worker when it does not, where the scenario says so.
+    pub impact: Option<String>,
     /// The text of the scenario as it was run.
     pub scenario: String,
 }

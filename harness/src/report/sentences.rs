@@ -264,6 +264,39 @@ pub(super) fn preface(scenario: &str) -> String {
     lines.join(" ")
 }
 
+/// The command that runs the scenario again, in a checkout of this program: by the scenario's own file where it lies there, and else by the
+/// name under which the reader has saved it.
+pub(super) fn run_again(report: &Report) -> String {
+    let saved = format!("{}.toml", report.scenario.name);
+    let file = in_the_repository(report).map_or(saved.as_str(), |file| file);
+    let mut run = format!(
+        "target/release/leak-harness run {file} --seed {}",
+        report.scenario.seed
+    );
+    if let Some(worker) = report.made.install.last()
+        && report.worker.name == "claude-mem"
+        && !report.made.scenario.contains(worker.as_str())
+    {
+        run += &format!(" --worker {worker}");
+    }
+    run
+}
+
+/// The command that fetches the worker again, where one has to be fetched.
+pub(super) fn install_again(report: &Report) -> Option<String> {
+    let install = report.made.install.join(" ");
+    (!install.is_empty()).then(|| format!("target/release/leak-harness install {install}"))
+}
+
+/// The scenario's file, where it lies in the repository of this program and was run as it stands there.
+pub(super) fn in_the_repository(report: &Report) -> Option<&str> {
+    let file = report.scenario_file.as_deref()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '-' | '_');
+    let changed = report.command.split(' ').any(|word| word == "--set");
+    (file.starts_with("scenarios/") && !file.contains("..") && file.chars().all(plain) && !changed)
+        .then_some(file)
+}
+
 /// A command line with the last part alone of each path that begins at the root: folders tell of the machine and not of the run.
 pub(super) fn without_folders(command: &str) -> String {
     let last = |path: &str| {
