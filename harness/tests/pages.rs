@@ -221,7 +221,7 @@ async fn tip_of(browser: &Browser, name: &str, part: f64) -> String {
     said.as_str().expect("it is text").to_owned()
 }
 
-/// The charts of a report. The sessions of a run of a second may all open and end between two samples.
+/// The charts of a report.
 const CHARTS: [&str; 4] = ["children", "memory", "worker", "sessions"];
 
 /// The names of the sessions, as the page holds them.
@@ -292,7 +292,7 @@ fn clean_run(port: u16) -> Result<(), Failed> {
         DESKTOP,
         &Page::of_run("clean.toml"),
         async |browser| {
-            assert_charts(browser, &CHARTS[..3]).await;
+            assert_charts(browser, &CHARTS).await;
             let names = sessions(browser).await;
             assert_eq!(names.len(), 4, "{names:?}");
             let count = text(browser, ".lanes-count").await;
@@ -317,7 +317,7 @@ fn clean_run(port: u16) -> Result<(), Failed> {
 
 fn leaking_run(port: u16) -> Result<(), Failed> {
     with(port, DESKTOP, &Page::of_run("leak.toml"), async |browser| {
-        assert_charts(browser, &CHARTS[..3]).await;
+        assert_charts(browser, &CHARTS).await;
         browser.picture("leak-top").await;
         let names = sessions(browser).await;
         let pids = first_pids(browser).await;
