@@ -2,8 +2,6 @@
 //!
 //! A scenario for a real worker that is not installed shows as ignored, with what `leak-harness install` would have to fetch; one whose
 //! fault needs a PID namespace, where the machine gives none, as well.
-//!
-//! With `LEAK_HARNESS_WRITE=1` the reports of the regressions of the current release are written to `reports/upstream/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,9 +12,6 @@ use leak_harness::isolation;
 use leak_harness::scenario::{FaultKind, Scenario};
 use leak_harness::worker::{Adapter, Cache, WorkerError, WorkerSpec};
 use libtest_mimic::{Arguments, Failed, Trial};
-
-/// The newest release there is an adapter for: what is found in it is worth an issue.
-const CURRENT: &str = "claude-mem@13.25.3";
 
 fn main() -> ExitCode {
     adopt_orphans();
@@ -70,11 +65,7 @@ fn trial(file: PathBuf) -> Trial {
     let missing = Scenario::parse(&name, &text)
         .ok()
         .and_then(|scenario| missing(&scenario, &file));
-    let upstream = (std::env::var_os("LEAK_HARNESS_WRITE").is_some()
-        && name.starts_with("regressions/")
-        && text.contains(CURRENT))
-    .then(|| upstream(&file));
-    let trial = Trial::test(name, move || run(&file, upstream.as_deref()));
+    let trial = Trial::test(name, move || run(&file));
     match missing {
         Some(reason) => trial.with_kind(reason).with_ignored_flag(true),
         None => trial,
@@ -114,16 +105,8 @@ fn not_installed(scenario: &Scenario, file: &Path) -> Option<String> {
     }
 }
 
-/// The file of a scenario's report for the project whose worker it runs.
-fn upstream(file: &Path) -> PathBuf {
-    let folder = scenarios().join("../reports/upstream");
-    folder
-        .join(file.file_name().expect("it is a file"))
-        .with_extension("md")
-}
-
-/// Runs a scenario, and keeps its report where that is asked for.
-fn run(file: &Path, report: Option<&Path>) -> Result<(), Failed> {
+/// Runs a scenario.
+fn run(file: &Path) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let out = folder.path().join("out");
     let output = Command::new(env!("CARGO_BIN_EXE_leak-harness"))
@@ -134,10 +117,6 @@ fn run(file: &Path, report: Option<&Path>) -> Result<(), Failed> {
         .arg(&out)
         .output()?;
     if output.status.success() {
-        if let Some(report) = report {
-            fs::create_dir_all(report.parent().expect("it lies in a folder"))?;
-            fs::copy(out.join("report.md"), report)?;
-        }
         return Ok(());
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

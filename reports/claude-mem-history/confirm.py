@@ -8,8 +8,8 @@ three ways of its own:
 
   ps        every few hundredths of a second it walks /proc from the harness downwards, and so sees which processes were started, which
             of them are claudes or descend from one, from when to when each lived, and who lived on;
-  database  it holds the worker's SQLite database open, and when all is over looks for the markers of the work in stored observations and
-            summaries and in the queue;
+  database  it holds the worker's SQLite database open, and looks for the markers of the work in stored observations and summaries and in
+            the queue: as they stood when the run had waited long enough, or when all was over where a reader would hold up the worker;
   journals  it reads what the fakes and the driver said, word for word (recording/events.jsonl): what each claude read, answered and
             heard, when each session ended. What the harness made of it (report.json, history.json) is read last, to be compared.
 
@@ -24,6 +24,7 @@ import concurrent.futures
 import json
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -150,14 +151,30 @@ class Database(threading.Thread):
     """Opens the worker's database as soon as there is one, and holds it, so that it can be read when its folder is gone.
 
     Nothing is read before the end where that could hold up the worker: some releases keep a rollback journal, where a reader shuts out
-    the writer. In write-ahead mode a reader disturbs nobody, and has to read once to hold the log as well.
+    the writer. In write-ahead mode a reader disturbs nobody, has to read once to hold the log as well, and can follow what is written:
+    what a worker does with its queue when it is stopped is no longer what it held when the run had waited long enough.
     """
 
     def __init__(self, folder):
         super().__init__(daemon=True)
         self.folder, self.connection, self.over, self.error = folder, None, threading.Event(), "no database was seen"
+        self.course = []  # moment of a look that found a change, what was stored, what was queued
 
     def run(self):
+        self.open()
+        version = None
+        while not self.over.wait(0.1):
+            at = now()
+            try:
+                # It is another one when somebody else has written.
+                (changed,) = self.connection.execute("PRAGMA data_version").fetchone()
+                if changed != version:
+                    self.course.append((at, self.stored(), sorted(self.queued())))
+                    version = changed
+            except sqlite3.Error:
+                continue  # Its tables are still being made, or its folder is being removed.
+
+    def open(self):
         while not self.over.wait(0.1):
             for path in self.folder.glob("*/home/.claude-mem/claude-mem.db"):
                 try:
@@ -220,7 +237,7 @@ class Journals:
                 self.accepted.add(fact["item"])
             elif kind == "harness_signalled":
                 self.harness_signals.setdefault(who, at)
-            elif kind in ("worker_stop_asked", "drained", "residue_passed"):
+            elif kind in ("worker_stop_asked", "drained", "looked_again", "store_read", "residue_passed"):
                 self.times[kind] = at
         self.accepted = {item for item in self.accepted if ITEM.fullmatch(item)}
         self.answers = Counter()  # good turns by item
@@ -343,6 +360,7 @@ def look_at(harness, release, row, kept):
             "looks": watch.looks,
             "stored": database.stored(),
             "queued": sorted(database.queued()),
+            "course": database.course,
         }
         kept.mkdir(parents=True, exist_ok=True)
         (kept / "look.json").write_text(json.dumps(look))
@@ -415,13 +433,24 @@ def compare(kept, row):
             process = process.parent
 
     # Then the work, by the database; answered twice is seen in the journals alone where the worker stores it once.
-    stored, queued, accepted = Counter(look["stored"]), set(look["queued"]), journals.accepted
+    # It counts as it stood when the run looked at it for the last time, where it could be followed, and else as it was left behind.
+    looked = zero + journals.times.get("store_read", float("inf"))
+    before = [(stored, queued) for at, stored, queued in look["course"] if at <= looked]
+    stored, queued = before[-1] if before else (look["stored"], look["queued"])
+    stored, queued, accepted = Counter(stored), set(queued), journals.accepted
     twice = {item for item in accepted if stored[item] > 1 or journals.answers[item] > 1}
     once = {item for item in accepted if stored[item] == 1} - twice
-    # An item also waits with a claude that lives and has not answered it, and behind one that has not answered what came before.
-    drained = journals.times.get("drained", float("inf"))
-    held_up = {session(process) for process in claudes if process.surely_at(zero + drained) and journals.owes(speaker[process], drained)}
-    behind = {item for item in accepted if journals.session_of.get(item) in held_up and not journals.answers[item]}
+    # An item also waits with a claude that lives and has not answered it, and behind one that has not answered what came before: at the
+    # end of the time that the run gave it, which is the drain where nothing was left open.
+    waited = max((journals.times[name] for name in ("drained", "looked_again") if name in journals.times), default=float("inf"))
+
+    def lived_then(process):
+        """Alive by two looks, or by one shortly before, where the worker was stopped before the next: then the kernel's word decides."""
+        ended = journals.exits.get(speaker[process], (float("inf"),))[0]
+        return process.surely_at(zero + waited) or (process.maybe_at(zero + waited) and ended > waited)
+
+    held_up = {session(process) for process in claudes if lived_then(process) and journals.owes(speaker[process], waited)}
+    behind = {item for item in accepted if journals.session_of.get(item) in held_up and journals.answered_at.get(item, float("inf")) > waited}
     waiting = ((queued | behind) & accepted) - once - twice
     missing = accepted - once - twice - waiting
 
@@ -516,9 +545,11 @@ def table(found, releases, rows):
 
 
 def merged(kept, releases, rows):
-    """The matrices of all cells as one, for `leak-harness matrix --again`."""
+    """The matrices of all cells as one, for `leak-harness matrix --again`. How they were made is told without the folders of a machine."""
+    arguments = [Path(argument).name if os.path.isabs(argument) else argument for argument in sys.argv[1:]]
+    command = f"python3 reports/claude-mem-history/confirm.py {shlex.join(arguments)}"
     parts = [json.loads((kept / f"{release}-{row}" / "matrix.json").read_text()) for row in rows for release in releases]
-    whole = dict(parts[0], command="python3 reports/claude-mem-history/confirm.py", elapsed_ms=sum(part["elapsed_ms"] for part in parts))
+    whole = dict(parts[0], command=command, elapsed_ms=sum(part["elapsed_ms"] for part in parts))
     whole["rows"] = [parts[index * len(releases)]["rows"][0] for index in range(len(rows))]
     whole["columns"] = [part["columns"][0] for part in parts[: len(releases)]]
     whole["cells"] = [part["cells"][0] for part in parts]

@@ -117,6 +117,8 @@ pub enum Format {
     Junit,
     /// Markdown, for a pull request
     Markdown,
+    /// Markdown for the worker's own project: what should have happened, what did, why it matters, how to see it again, the evidence
+    Issue,
     /// One HTML page with charts and the course of every session, which needs no network
     Html,
 }

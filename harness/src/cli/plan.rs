@@ -102,6 +102,7 @@ impl Plan {
             runtime: worker.runtime(),
             install: spec.to_install(&worker),
             settings: worker.settings(),
+            stop: Some(worker.stop()),
             started: clock::wall_time().to_string(),
             kernel: platform::portable::system_name(),
             cores: std::thread::available_parallelism()

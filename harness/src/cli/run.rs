@@ -13,7 +13,7 @@ use super::progress::ProgressLine;
 use crate::judge::lanes::Lanes;
 use crate::report::escape::plain;
 use crate::report::terminal::Style;
-use crate::report::{Report, html, json, junit, markdown, terminal};
+use crate::report::{Report, html, issue, json, junit, markdown, terminal};
 use crate::run::{self, RunError, Shown, Stopped};
 
 /// Runs every scenario, as often as asked.
@@ -214,6 +214,7 @@ fn render(report: &Report, lanes: &Lanes, format: Format) -> Result<String, Fail
         Format::Json => json::render(report).map_err(Failure::internal)?,
         Format::Junit => junit::render(report).map_err(Failure::internal)?,
         Format::Markdown => markdown::render(report),
+        Format::Issue => issue::render(report),
         Format::Html => html::render(report, lanes).map_err(Failure::internal)?,
     })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fake_claude::quantity::Span;
 use tokio::time::sleep;
 
+use crate::clock::Clock;
 use crate::emitter::Emitter;
 use crate::timeline::event::{EventKind, Source};
 use crate::units::RunTime;
@@ -40,9 +41,40 @@ pub async fn drained(
     client: &mut Client,
     emitter: &Emitter,
 ) -> bool {
-    let clock = *emitter.clock();
-    let end = clock.now() + rest.deadline;
-    let quiet = loop {
+    let quiet = come_to_rest(rest, rest.deadline, adapter, client, emitter.clock()).await;
+    emitter
+        .of(Source::Driver)
+        .emit(EventKind::Drained { quiet })
+        .await;
+    quiet
+}
+
+/// Begins the second look, after the graces: what was answered a moment ago has time to be stored, but nothing is waited for once more.
+/// Emits `LookedAgain`.
+pub async fn look_again(
+    rest: &Drain<'_>,
+    adapter: &Adapter,
+    client: &mut Client,
+    emitter: &Emitter,
+) {
+    let deadline = Span::from_nanos(2 * rest.quiet.as_nanos());
+    let quiet = come_to_rest(rest, deadline, adapter, client, emitter.clock()).await;
+    emitter
+        .of(Source::Driver)
+        .emit(EventKind::LookedAgain { quiet })
+        .await;
+}
+
+/// Whether work comes to rest before a deadline.
+async fn come_to_rest(
+    rest: &Drain<'_>,
+    deadline: Span,
+    adapter: &Adapter,
+    client: &mut Client,
+    clock: &Clock,
+) -> bool {
+    let end = clock.now() + deadline;
+    loop {
         let since = clock.now().since((rest.last_activity)());
         let still = Span::from_nanos(rest.quiet.as_nanos().saturating_sub(since.as_nanos()));
         let wait = if !still.is_zero() {
@@ -50,19 +82,14 @@ pub async fn drained(
         } else if (rest.owed)() > 0 || queue(adapter, client).await > (rest.hanging)() as f64 {
             rest.quiet
         } else {
-            break true;
+            return true;
         };
         let left = Span::from(clock.until(end));
         if left.is_zero() {
-            break false;
+            return false;
         }
         sleep(wait.max(LOOK_AGAIN).min(left).into()).await;
-    };
-    emitter
-        .of(Source::Driver)
-        .emit(EventKind::Drained { quiet })
-        .await;
-    quiet
+    }
 }
 
 /// The length of the worker's own queue; nothing where it does not tell.

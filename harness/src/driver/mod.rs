@@ -25,9 +25,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 
-pub use drain::{Drain, drained};
+pub use drain::{Drain, drained, look_again};
 pub use reached::{Moment, Reached};
-pub use read_back::read_back;
+pub use read_back::{Look, ReadBack, read_back};
 pub use schedule::{Schedule, SessionPlan, Step};
 
 use crate::emitter::Emitter;

@@ -1,5 +1,6 @@
 //! Reading stored and kept work back from the worker, by the markers in it.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::Path;
 use std::time::Duration;
@@ -30,32 +31,52 @@ const ROWS: usize = 256;
 /// How long a database may be locked by its owner.
 const LOCKED: Duration = Duration::from_secs(5);
 
+/// Which of the two looks at stored work it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// When the run has drained: what is kept only softens a loss, so a list of it that cannot be read leaves the loss as it is.
+    First,
+    /// After the graces: what is no longer kept is lost, so a list of it that cannot be read makes the look incomplete.
+    Second,
+}
+
+/// What came of reading back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadBack {
+    /// Whether all could be read that the look rests on.
+    pub complete: bool,
+    /// Whether anything of this run is kept in the worker's queue.
+    pub kept: bool,
+}
+
 /// Reads stored and kept work back and emits `WorkStored` and `WorkKept` for each item of this run, page by page, then `StoreRead`.
 /// `prefix` is what the markers of this run begin with, `folders` the placeholders of the run's folders. A record counts for the items of
-/// its listing's kinds alone: what else stands in it is quoted. Gives back whether all of what is stored could be read.
+/// its listing's kinds alone: what else stands in it is quoted.
 pub async fn read_back(
     adapter: &Adapter,
     client: &mut Client,
     folders: &Variables,
     prefix: &str,
     emitter: &Emitter,
-) -> bool {
+    look: Look,
+) -> ReadBack {
     let emitter = &emitter.of(Source::Driver);
     let mut complete = true;
+    let any_kept = Cell::new(false);
     for listing in &adapter.stored {
         let tell = Tell {
             emitter,
-            kept: false,
+            kept: None,
         };
         complete &= read_listing(listing, client, folders, prefix, tell).await;
     }
     for listing in &adapter.kept {
-        // What is kept only softens a loss: a list that cannot be read leaves the loss as it is.
         let tell = Tell {
             emitter,
-            kept: true,
+            kept: Some(&any_kept),
         };
-        read_listing(listing, client, folders, prefix, tell).await;
+        let read = read_listing(listing, client, folders, prefix, tell).await;
+        complete &= read || look == Look::First;
     }
     emitter
         .emit(EventKind::StoreRead {
@@ -63,21 +84,25 @@ pub async fn read_back(
             complete,
         })
         .await;
-    complete
+    ReadBack {
+        complete,
+        kept: any_kept.get(),
+    }
 }
 
 /// Tells what was found, so that nobody has to hold all of it.
 #[derive(Clone, Copy)]
 struct Tell<'a> {
     emitter: &'a Emitter,
-    /// Whether it is work that is kept in the worker's queue, or such as is stored.
-    kept: bool,
+    /// Notes that work is kept in the worker's queue; none where it is such as is stored.
+    kept: Option<&'a Cell<bool>>,
 }
 
 impl Tell<'_> {
     async fn found(self, items: BTreeMap<String, u32>) {
         for (item, times) in items {
-            let event = if self.kept {
+            let event = if let Some(any) = self.kept {
+                any.set(true);
                 EventKind::WorkKept { item }
             } else {
                 EventKind::WorkStored { item, times }
@@ -261,7 +286,7 @@ mod tests {
 
     use super::*;
     use crate::clock::Clock;
-    use crate::driver::tests::{ReadBack, drain, run, what_was_read};
+    use crate::driver::tests::{WhatWasRead, drain, run, what_was_read};
 
     /// Reads back what a database holds that its owner has open and has not yet moved out of its log.
     #[test]
@@ -288,7 +313,7 @@ mod tests {
         };
         let mut folders = Variables::default();
         folders.set("home", folder.path().to_string_lossy().into_owned());
-        let read = |kept: Listing, stored: Option<Listing>| {
+        let read_at = |look: Look, kept: Listing, stored: Option<Listing>| {
             let adapter = Adapter {
                 stored: stored.into_iter().collect(),
                 kept: vec![kept],
@@ -297,19 +322,24 @@ mod tests {
             run(async {
                 let (emitter, mut events) = Emitter::channel(Clock::start());
                 let nobody = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-                let complete = read_back(
+                let told = read_back(
                     &adapter,
                     &mut Client::new(nobody),
                     &folders,
                     "lhm-ab-",
                     &emitter,
+                    look,
                 )
                 .await;
-                let read: ReadBack = what_was_read(&drain(&mut events));
-                assert_eq!(read.complete, complete);
+                let read: WhatWasRead = what_was_read(&drain(&mut events));
+                assert_eq!(
+                    (read.complete, !read.kept.is_empty()),
+                    (told.complete, told.kept)
+                );
                 read
             })
         };
+        let read = |kept, stored| read_at(Look::First, kept, stored);
         let all = "SELECT * FROM pending_messages";
         let found = read(listing(all), None);
         assert_eq!(
@@ -320,6 +350,10 @@ mod tests {
         // What is stored must be readable; of what is kept, nothing is found.
         let wrong = || listing("SELECT * FROM no_such_table");
         assert!(!read(wrong(), Some(wrong())).complete);
+        assert!(read(wrong(), None).complete);
+        // After the graces, what is not kept is lost: there it must be readable too.
+        assert!(!read_at(Look::Second, wrong(), None).complete);
+        assert!(read_at(Look::Second, listing(all), None).complete);
         // Nothing is written: neither can a statement change anything.
         let change = read(listing("DELETE FROM pending_messages RETURNING *"), None);
         assert!(change.kept.is_empty());

@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
-use super::{Drain, Driver, Schedule, drained, read_back};
+use super::{Drain, Driver, Look, Schedule, drained, look_again, read_back};
 use crate::clock::Clock;
 use crate::emitter::Emitter;
 use crate::scenario::{End, Load};
@@ -551,12 +551,24 @@ fn work_is_at_rest_when_nothing_happens_nothing_is_owed_and_the_queue_is_empty()
             ..rest
         };
         assert!(!drained(&rest, &driver.adapter, &mut client, &emitter).await);
+        // The second look waits for a moment of silence, whatever the deadline, and for no longer.
+        let began = clock.now();
+        look_again(&rest, &driver.adapter, &mut client, &emitter).await;
+        let rest = Drain {
+            deadline: Span::ZERO,
+            last_activity: &|| began,
+            owed: &|| 0,
+            ..rest
+        };
+        look_again(&rest, &driver.adapter, &mut client, &emitter).await;
         let told = drain(&mut events);
         assert_eq!(
             told,
             [
                 EventKind::Drained { quiet: true },
-                EventKind::Drained { quiet: false }
+                EventKind::Drained { quiet: false },
+                EventKind::LookedAgain { quiet: false },
+                EventKind::LookedAgain { quiet: true },
             ]
         );
     });
@@ -592,7 +604,7 @@ async fn records(
 }
 
 /// What was read back, as the events tell it.
-pub(crate) struct ReadBack {
+pub(crate) struct WhatWasRead {
     /// The markers in stored records, with the number of records each was in.
     pub(crate) stored: BTreeMap<String, u32>,
     /// The markers in what the worker still keeps in its queue.
@@ -601,8 +613,8 @@ pub(crate) struct ReadBack {
     pub(crate) complete: bool,
 }
 
-pub(crate) fn what_was_read(events: &[EventKind]) -> ReadBack {
-    let mut read = ReadBack {
+pub(crate) fn what_was_read(events: &[EventKind]) -> WhatWasRead {
+    let mut read = WhatWasRead {
         stored: BTreeMap::new(),
         kept: BTreeSet::new(),
         complete: false,
@@ -622,7 +634,7 @@ pub(crate) fn what_was_read(events: &[EventKind]) -> ReadBack {
     read
 }
 
-fn read(lists: BTreeMap<String, Vec<Value>>) -> (Vec<EventKind>, ReadBack) {
+fn read(lists: BTreeMap<String, Vec<Value>>) -> (Vec<EventKind>, WhatWasRead) {
     run(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -630,17 +642,21 @@ fn read(lists: BTreeMap<String, Vec<Value>>) -> (Vec<EventKind>, ReadBack) {
         spawn_local(async move { axum::serve(listener, router).await });
         let (emitter, mut events) = Emitter::channel(Clock::start());
         let adapter = Adapter::built_in("model").unwrap();
-        let complete = read_back(
+        let told = read_back(
             &adapter,
             &mut Client::new(address),
             &Variables::default(),
             "lhm-ab-",
             &emitter,
+            Look::First,
         )
         .await;
         let events = drain(&mut events);
         let read = what_was_read(&events);
-        assert_eq!(read.complete, complete);
+        assert_eq!(
+            (read.complete, !read.kept.is_empty()),
+            (told.complete, told.kept)
+        );
         (events, read)
     })
 }

@@ -14,10 +14,12 @@ use crate::strict_toml::TomlError;
 const EXPECTED_WITHOUT: [&str; 3] = ["verdict", "findings", "causes"];
 
 /// The parts of a scenario file, in the order in which people write them.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 12] = [
     "name",
     "description",
     "issue",
+    "should",
+    "impact",
     "seed",
     "worker",
     "load",

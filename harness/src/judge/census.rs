@@ -38,8 +38,8 @@ pub(super) struct Census {
     agenda: BTreeSet<(RunTime, ProcessIdentity)>,
     settled: BTreeSet<ProcessIdentity>,
     settled_order: VecDeque<ProcessIdentity>,
-    /// Whether what waits at the drain has been looked at.
-    drain_looked: bool,
+    /// Whether what waits at the drain has been looked at, and what waits at the second look.
+    looked: [bool; 2],
 
     /// Identities that were counted when first seen.
     pub counted: u32,
@@ -301,7 +301,7 @@ impl Census {
             markers,
         } = say
         {
-            items.turn(id, *turn, *kind, markers);
+            items.turn(id, (*turn, at), *kind, markers);
         }
         facts.spoken(at);
         let kin = match say {

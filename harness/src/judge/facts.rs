@@ -45,6 +45,10 @@ pub(super) struct Facts {
     pub spoke_on: bool,
     /// What lived when the run had drained, if all had come to rest by then.
     pub rest: Option<Rest>,
+    /// The second look at what the first one, when the run had drained, had left open.
+    pub again: Option<LookedAgain>,
+    /// The latest statement of any fake, until that second look.
+    latest_word: RunTime,
     pub grace_passed: Option<(RunTime, u64)>,
     pub residue_passed: Option<(RunTime, u64)>,
     pub interrupted: Option<RunTime>,
@@ -72,12 +76,19 @@ impl Facts {
             last_word: RunTime::START,
             spoke_on: false,
             rest: None,
+            again: None,
+            latest_word: RunTime::START,
             grace_passed: None,
             residue_passed: None,
             interrupted: None,
             run_ended: None,
             failed: Vec::new(),
         }
+    }
+
+    /// How many sessions are open.
+    pub const fn open(&self) -> u32 {
+        self.opened.saturating_sub(self.ended)
     }
 
     /// The time between two samples.
@@ -189,12 +200,84 @@ impl Facts {
         } else {
             self.spoke_on |= self.final_stop().is_none_or(|stop| at < stop);
         }
+        let stop = self.final_stop();
+        match &mut self.again {
+            Some(again) if again.at < at => again.spoke_on |= stop.is_none_or(|stop| at < stop),
+            _ => self.latest_word = self.latest_word.max(at),
+        }
+    }
+
+    /// The second look begins.
+    pub fn look_again(&mut self, at: RunTime, quiet: bool) {
+        self.again.get_or_insert(LookedAgain {
+            at,
+            quiet,
+            spoke_on: false,
+            rest: None,
+        });
+    }
+
+    /// When it was looked for the first or the second time at what waits, and whether the worker's work was at rest then.
+    pub fn looked(&self, look: Look) -> Option<(RunTime, bool)> {
+        match look {
+            Look::First => self.drained,
+            Look::Second => self.again.map(|again| (again.at, again.quiet)),
+        }
+    }
+
+    /// Whether no fake had said anything for so long when it was looked, and none did after.
+    pub fn was_silent(&self, look: Look, for_as_long: Span) -> bool {
+        match look {
+            Look::First => {
+                let silent = |(at, _): (RunTime, bool)| at.since(self.last_word) >= for_as_long;
+                !self.spoke_on && self.drained.is_some_and(silent)
+            }
+            Look::Second => self.again.is_some_and(|again| {
+                !again.spoke_on && again.at.since(self.latest_word) >= for_as_long
+            }),
+        }
+    }
+
+    /// All had come to rest when it was looked.
+    pub const fn come_to_rest(&mut self, look: Look, rest: Rest) {
+        match (look, &mut self.again) {
+            (Look::First, _) => self.rest = Some(rest),
+            (Look::Second, Some(again)) => again.rest = Some(rest),
+            (Look::Second, None) => {}
+        }
+    }
+
+    /// What lived when all had come to rest, at the latest look that saw it so.
+    pub fn at_rest(&self) -> Option<Rest> {
+        self.again.and_then(|again| again.rest).or(self.rest)
     }
 
     /// When the worker that was started last began to go away. Whether that was its last stop is certain only at the end.
     pub fn final_stop(&self) -> Option<RunTime> {
         self.workers.final_stop()
     }
+}
+
+/// One of the two looks at stored work, and at what waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// When the run had drained.
+    First,
+    /// After the graces, where the first one had left something open.
+    Second,
+}
+
+/// The second look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LookedAgain {
+    /// When it began.
+    pub at: RunTime,
+    /// Whether the worker's work was at rest then, as the run says.
+    pub quiet: bool,
+    /// Whether any fake said something after that and before the worker was stopped.
+    spoke_on: bool,
+    /// What lived then, if all had come to rest.
+    pub rest: Option<Rest>,
 }
 
 /// All had come to rest.

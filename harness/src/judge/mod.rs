@@ -61,6 +61,9 @@
 //! stored although it could be read: lost; stored although no good turn of any kind held it: lost as well, unless the driver gave it
 //! up. Kept on disk, or in or behind a live claude with work under way: pending. Otherwise an accepted item is lost when the run had
 //! drained, and pending when work went on or nobody waited. Why it is lost is what became of it with the claude that read it last.
+//! Where a second look followed after the graces, it decides: what is stored then and was not before is stored, and what waits or is kept
+//! is what waits or is kept then; so what waited when the run had drained may be lost after all. What was lost then stays lost. A second
+//! look that could not read everything adds what it found, and takes nothing away. What is answered after the last look is pending.
 //! Where the control socket was switched off or failed, nobody knows of turns: a stored item counts as answered, one that is missing
 //! from a store that could be read is lost and its cause unknown, and any other is pending.
 //!
@@ -165,6 +168,8 @@ pub struct Judge {
     missed: u32,
     last_missed: Option<RunTime>,
     peak_children: u32,
+    /// The most sessions that were open at once since the last sample.
+    most_open: u32,
     /// When it was last looked for what can be put away.
     looked: RunTime,
     look_every: Span,
@@ -297,6 +302,7 @@ impl Judge {
             missed: 0,
             last_missed: None,
             peak_children: 0,
+            most_open: 0,
             looked: RunTime::START,
             look_every: LOOK_EVERY,
             quiet: QUIET,
@@ -369,6 +375,7 @@ impl Judge {
             | EventKind::WorkAborted { .. }
             | EventKind::WorkStored { .. }
             | EventKind::WorkKept { .. }
+            | EventKind::LookedAgain { .. }
             | EventKind::StoreRead { .. } => self.see_work(at, seq, &event.event),
             EventKind::ProcessSeen { .. }
             | EventKind::Sampled { .. }
@@ -469,6 +476,7 @@ impl Judge {
                 let key = facts.sessions.key(session);
                 let new = facts.sessions.get(key).opened.is_none();
                 facts.opened += u32::from(new);
+                self.most_open = self.most_open.max(facts.open());
                 facts.sessions.open(session, at);
                 if let Some(course) = &mut self.census.course {
                     course.refresh(facts.sessions.get(key));
@@ -522,6 +530,10 @@ impl Judge {
                 self.items.store(item, *times);
             }
             EventKind::WorkKept { item } => self.items.keep(item),
+            EventKind::LookedAgain { quiet } => {
+                self.facts.look_again(at, *quiet);
+                self.items.look_again(at);
+            }
             EventKind::StoreRead { kinds, complete } => self.items.read(kinds.clone(), *complete),
             _ => {}
         }
@@ -637,7 +649,8 @@ impl Judge {
         self.census.sampled();
         let memory = &mut self.census.memory;
         memory.peak_rss = memory.peak_rss.max(*rss_bytes);
-        let worker_rss = worker.map(|worker| worker.rss_bytes);
+        // A worker that is only about to become its program, or is no more, has none.
+        let worker_rss = worker.map(|worker| worker.rss_bytes).filter(|rss| *rss > 0);
         memory.worker_peak_rss = memory.worker_peak_rss.max(worker_rss.unwrap_or(0));
         self.series.push(Point {
             t_ms: event.at.as_millis(),
@@ -645,7 +658,7 @@ impl Judge {
             rss_bytes: *rss_bytes,
             worker_rss_bytes: worker_rss,
             pss_bytes: self.census.standing.pss_bytes,
-            sessions: facts.opened.saturating_sub(facts.ended),
+            sessions: std::mem::replace(&mut self.most_open, facts.open()),
             over: self.census.standing.over,
         });
         if facts.opened > 0 && facts.load_finished.is_none() {
@@ -663,7 +676,7 @@ impl Judge {
     /// Sessions that opened so far, and of these, those that have not ended.
     pub fn sessions(&self) -> (u32, u32) {
         let facts = &self.facts;
-        (facts.opened, facts.opened.saturating_sub(facts.ended))
+        (facts.opened, facts.open())
     }
 
     /// Processes in a leak bin so far, live ones included, for a live view.

@@ -17,13 +17,13 @@ pub struct Point {
     pub children: u32,
     /// The sum of their RSS in bytes.
     pub rss_bytes: u64,
-    /// The worker's own RSS in bytes; none while it was not there.
+    /// The worker's own RSS in bytes; none while it was not there, or held no memory because it was only about to become its program.
     pub worker_rss_bytes: Option<u64>,
     /// The PSS of the live children that were examined, each at its latest examination, summed, in bytes; none where nothing was examined
     /// until then.
     #[serde(default)]
     pub pss_bytes: Option<u64>,
-    /// Sessions that are open.
+    /// The most sessions that were open at once, also between two samples.
     #[serde(default)]
     pub sessions: u32,
     /// Processes that outlive their session or worker and are still there, as far as that was known at the moment of the sample.
@@ -152,6 +152,34 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::check::judge;
+
+    #[test]
+    fn a_session_that_is_over_before_the_next_sample_is_seen() {
+        let judgement = judge(
+            "0s run; 0s worker 5; 0.1s tick; 0.12s open s1; 0.13s end s1 complete; 0.14s open s2; 0.15s open s3; 0.16s end s2 complete
+            0.2s tick; 0.3s tick; 0.32s end s3 complete; 0.4s tick; 0.5s tick; 1s load; 1s drained quiet; 2s over",
+        );
+        let sessions: Vec<u32> = judgement
+            .series
+            .iter()
+            .map(|point| point.sessions)
+            .collect();
+        assert_eq!(sessions, [0, 2, 1, 1, 0]);
+    }
+
+    #[test]
+    fn a_worker_without_memory_has_no_sample_of_it() {
+        let judgement = judge(
+            "0s run; 0s worker 5; 0.1s tick worker 0B; 0.2s tick worker 8MiB; 0.3s tick worker 9MiB; 0.4s tick; 1s load; 1s drained quiet; 2s over",
+        );
+        let memory: Vec<Option<u64>> = judgement
+            .series
+            .iter()
+            .map(|point| point.worker_rss_bytes)
+            .collect();
+        assert_eq!(memory, [None, Some(8 << 20), Some(9 << 20), None]);
+    }
 
     #[test]
     fn a_long_run_keeps_its_peaks_in_few_points() {

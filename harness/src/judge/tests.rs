@@ -365,6 +365,7 @@ fn of_the_run() -> impl Strategy<Value = EventKind> {
             why: LoadStop::Disk { bytes: 1_000 }
         }),
         any::<bool>().prop_map(|quiet| EventKind::Drained { quiet }),
+        any::<bool>().prop_map(|quiet| EventKind::LookedAgain { quiet }),
         source().prop_map(|witness| EventKind::WitnessFailed {
             witness,
             reason: String::new(),

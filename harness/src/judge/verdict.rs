@@ -48,7 +48,11 @@ pub(super) fn judge(expectations: &Expectations, findings: &[Finding], doubts: &
     } else {
         Verdict::Inconclusive
     };
-    reasons.extend(doubts.iter().map(ToString::to_string));
+    // What is settled is not open to another run: what could not be read back would only have added to it.
+    let open = doubts
+        .iter()
+        .filter(|doubt| verdict != Verdict::Fail || !matches!(doubt, Doubt::StoreUnread { .. }));
+    reasons.extend(open.map(ToString::to_string));
 
     let mut unexpected = Vec::new();
     if verdict != expectations.verdict {
@@ -306,6 +310,17 @@ mod tests {
     #[test]
     fn failure_beats_doubt() {
         check(&LEAK.replace("9s over", "8s missed"), "fail retained=2");
+    }
+
+    #[test]
+    fn what_is_settled_is_not_said_to_be_open_to_another_run() {
+        let unread = [Doubt::StoreUnread { count: 3 }];
+        let judged = |findings: &[Finding]| {
+            super::judge(&Expectations::default(), findings, &unread).reasons
+        };
+        assert_eq!(judged(&[]), [unread[0].to_string()]);
+        let findings = judge(LEAK).findings;
+        assert_eq!(judged(&findings), [format!("2 {}", findings[0].signature)]);
     }
 
     #[test]

@@ -4,17 +4,20 @@
 //! items of a session of which nothing was heard for a while are put away ([`cold`]): about six bytes each instead of two hundred. That
 //! some of them were stored is noted where they lie; any other word about one of them takes all of its session out again, as they were.
 
+mod again;
 mod cold;
 mod settling;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fake_claude::control::TurnKind;
 use fake_claude::quantity::Span;
 
+use super::facts::Look;
 use super::sessions::SessionKey;
 use crate::process::ProcessIdentity;
 use crate::units::RunTime;
+use again::Again;
 use cold::{Cold, Marker};
 
 /// What the driver heard when it offered an item.
@@ -102,6 +105,8 @@ pub(super) struct Items {
     groups: BTreeMap<u32, Group>,
     cold: Cold,
     store: Option<Store>,
+    /// What the second look found, from its beginning on.
+    again: Option<Again>,
     count: u32,
     /// The latest moment of any event.
     now: RunTime,
@@ -203,13 +208,28 @@ impl Items {
         }
     }
 
+    /// The second look begins: what is read back from now on is told of that.
+    pub fn look_again(&mut self, at: RunTime) {
+        self.again.get_or_insert_with(|| Again::new(at));
+    }
+
     pub fn keep(&mut self, marker: &str) {
-        if let Some(item) = self.get_mut(marker) {
+        if let Some(again) = &mut self.again {
+            again.keep(marker);
+        } else if let Some(item) = self.get_mut(marker) {
             item.kept = true;
         }
     }
 
     pub fn store(&mut self, marker: &str, times: u32) {
+        if self.again.is_some() {
+            // What had been stored before is not counted again.
+            let open = self.peek(marker).is_some_and(|item| item.stored == 0);
+            if let Some(again) = self.again.as_mut().filter(|_| open) {
+                again.store(marker, times);
+            }
+            return;
+        }
         if self.cold.store(marker, times) {
             return;
         }
@@ -219,11 +239,21 @@ impl Items {
     }
 
     pub fn read(&mut self, kinds: Vec<TurnKind>, complete: bool) {
-        self.store = Some(Store { kinds, complete });
+        let store = Store { kinds, complete };
+        match &mut self.again {
+            Some(again) => again.store = Some(store),
+            None => self.store = Some(store),
+        }
     }
 
-    /// A good turn ended.
-    pub fn turn(&mut self, who: ProcessIdentity, turn: u32, kind: TurnKind, markers: &[String]) {
+    /// A good turn ended, at a moment.
+    pub fn turn(
+        &mut self,
+        who: ProcessIdentity,
+        (turn, at): (u32, RunTime),
+        kind: TurnKind,
+        markers: &[String],
+    ) {
         for marker in markers {
             let Some(item) = self.get_mut(marker) else {
                 continue;
@@ -232,7 +262,8 @@ impl Items {
                 continue;
             }
             item.last_turn = Some((who, turn));
-            let count = if item.kind == kind {
+            let own = item.kind == kind;
+            let count = if own {
                 let first = *item.answered_by.get_or_insert(who);
                 item.answered_by_others |= first != who;
                 &mut item.good
@@ -240,6 +271,9 @@ impl Items {
                 &mut item.elsewhere
             };
             *count = count.saturating_add(1);
+            if let Some(again) = self.again.as_mut().filter(|_| own) {
+                again.answer(marker, at);
+            }
         }
     }
 
@@ -283,22 +317,33 @@ impl Items {
 
     /// Whether a marker is that of a work item that the driver has not given up: what else a claude reads is no work.
     pub fn is_owed(&self, marker: &str) -> bool {
+        self.peek(marker).is_some_and(|item| !item.aborted)
+    }
+
+    /// An item as it is, wherever it lies.
+    fn peek(&self, marker: &str) -> Option<Item> {
         match self.awake.get(marker) {
-            Some(item) => !item.aborted,
-            None => self.cold.peek(marker).is_some_and(|item| !item.aborted),
+            Some(item) => Some(item.clone()),
+            None => self.cold.peek(marker),
         }
     }
 
-    /// Notes that an item, or all of a session, waits in or behind a live claude.
-    pub fn wait_in(&mut self, marker: &str) {
-        if let Some(item) = self.get_mut(marker) {
+    /// Notes that an item waits in a live claude when it is looked.
+    pub fn wait_in(&mut self, look: Look, marker: &str) {
+        if let (Look::Second, Some(again)) = (look, &mut self.again) {
+            again.wait_in(marker);
+        } else if let Some(item) = self.get_mut(marker) {
             item.waiting = true;
         }
     }
 
-    /// Notes that what is unanswered of some sessions waits behind a live claude.
-    pub fn wait_behind(&mut self, hung: impl Fn(SessionKey) -> bool) {
-        let waits = |item: &Item| item.good == 0 && hung(item.session);
+    /// Notes that what is unanswered of some sessions waits behind a live claude when it is looked.
+    pub fn wait_behind(&mut self, look: Look, hung: BTreeSet<SessionKey>) {
+        if let (Look::Second, Some(again)) = (look, &mut self.again) {
+            again.wait_behind(hung);
+            return;
+        }
+        let waits = |item: &Item| item.good == 0 && hung.contains(&item.session);
         let numbers: Vec<u32> = self
             .cold
             .groups()
@@ -344,7 +389,8 @@ impl Items {
     /// How many entries of any kind are held for single items, those that were put away left out.
     #[cfg(test)]
     pub fn entries(&self) -> usize {
-        self.awake.len() + self.groups.len()
+        let again = self.again.as_ref().map_or(0, Again::entries);
+        self.awake.len() + self.groups.len() + again
     }
 
     /// How many bytes those take that were put away.

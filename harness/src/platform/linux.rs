@@ -209,6 +209,12 @@ pub fn scheduling_wait() -> Option<Duration> {
     proc_text::scheduling_wait_ns(&text).map(Duration::from_nanos)
 }
 
+/// The memory of this process that is resident, in bytes: its RSS. None where that cannot be read.
+pub fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read("/proc/self/statm").ok()?;
+    proc_text::resident_pages(&text).map(|pages| pages * page_size())
+}
+
 /// A file of this size that lives in memory alone, and whose size nobody can change, to be mapped by many processes.
 pub fn shared_memory_file(bytes: u64) -> io::Result<OwnedFd> {
     use nix::fcntl::{FcntlArg, SealFlag, fcntl};

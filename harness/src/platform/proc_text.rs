@@ -215,6 +215,15 @@ pub fn is_written(fdinfo: &[u8]) -> bool {
     keyed_number(fdinfo, "flags:").is_some_and(|octal| (octal % 10) & 0o3 != 0)
 }
 
+/// The pages of a process that are in memory, from its `statm`.
+pub fn resident_pages(statm: &[u8]) -> Option<u64> {
+    statm
+        .split(u8::is_ascii_whitespace)
+        .nth(1)
+        .and_then(number)
+        .map(|pages| pages.max(0) as u64)
+}
+
 /// The nanoseconds that a task waited for a processor, from its `schedstat`.
 pub fn scheduling_wait_ns(schedstat: &[u8]) -> Option<u64> {
     schedstat
@@ -379,6 +388,7 @@ mod tests {
             Some(24_684_096 * 1_024)
         );
         assert_eq!(scheduling_wait_ns(b"1234 5678 9\n"), Some(5_678));
+        assert_eq!(resident_pages(b"9000 372 80 1 0 50 0\n"), Some(372));
     }
 
     #[test]

@@ -326,6 +326,11 @@ pub fn scheduling_wait() -> Option<Duration> {
     None
 }
 
+/// This process's RSS is not read here.
+pub fn resident_bytes() -> Option<u64> {
+    None
+}
+
 /// A file of this size without a name, to be mapped by many processes.
 pub fn shared_memory_file(bytes: u64) -> io::Result<OwnedFd> {
     let file = tempfile::tempfile()?;

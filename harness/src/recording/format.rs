@@ -30,6 +30,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::Course;
+
 /// The format's version: a larger major one cannot be read by an older program.
 pub const MAJOR: u32 = 1;
 /// The format's minor version: additions that an older program may ignore.
@@ -75,6 +77,9 @@ pub struct Manifest {
     /// The worker's settings as its adapter writes them, placeholders unfilled.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub settings: BTreeMap<String, String>,
+    /// What asks the worker to stop at the end of a run, such as `SIGTERM`; none in a recording of an older harness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<String>,
     /// The wall clock's time at the start of the run, with its zone.
     pub started: String,
     /// The kernel that it ran on.
@@ -90,4 +95,7 @@ pub struct Manifest {
 pub struct Overhead {
     /// Processor time of the inner process, in milliseconds: driver, witnesses and recorder together.
     pub cpu_ms: u64,
+    /// RSS of the inner process at the samples, in bytes, where that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<Course>,
 }

@@ -316,6 +316,7 @@ mod tests {
             runtime: None,
             install: Vec::new(),
             settings: BTreeMap::new(),
+            stop: None,
             started: "2026-01-01T00:00:00+00:00[UTC]".to_owned(),
             kernel: String::new(),
             cores: 2,

@@ -84,6 +84,100 @@ pub fn markdown(text: &str) -> String {
     unlinked(&safe)
 }
 
+/// Text of a scenario's author for Markdown: plain `https` addresses are links, what stands between backticks is code, and nothing else
+/// is markup. Whoever runs a scenario vouches for its words, which no process has chosen.
+pub fn authored(text: &str) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (mut safe, mut waiting) = (String::new(), String::new());
+    let mut rest = text.as_str();
+    while let Some(c) = rest.chars().next() {
+        let alone = waiting.is_empty() || waiting.ends_with([' ', '(']);
+        match code(rest).or_else(|| address(rest).filter(|_| alone)) {
+            Some((length, marked)) => {
+                append(&mut safe, &mut waiting);
+                safe.push_str(&marked);
+                rest = &rest[length..];
+            }
+            None => {
+                waiting.push(c);
+                rest = &rest[c.len_utf8()..];
+            }
+        }
+    }
+    append(&mut safe, &mut waiting);
+    safe
+}
+
+/// An issue of a project, `owner/repository#number`, as a link to it on GitHub; anything else as text without markup.
+pub fn reference(issue: &str) -> String {
+    let name = |text: &str| {
+        let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        !text.is_empty() && text.chars().all(of_name)
+    };
+    let parts = issue
+        .split_once('#')
+        .and_then(|(project, number)| Some((project, project.split_once('/')?, number)));
+    match parts {
+        Some((project, (owner, repository), number))
+            if name(owner)
+                && name(repository)
+                && !number.is_empty()
+                && number.chars().all(|c| c.is_ascii_digit()) =>
+        {
+            let text = markdown(issue);
+            format!("[{text}](https://github.com/{project}/issues/{number})")
+        }
+        _ => markdown(issue),
+    }
+}
+
+/// Appends what waits as Markdown without markup. Only at the start of a line does a space more mean anything.
+fn append(safe: &mut String, waiting: &mut String) {
+    let body = match waiting.strip_prefix(' ') {
+        Some(body) if !safe.is_empty() => {
+            safe.push(' ');
+            body
+        }
+        _ => waiting.as_str(),
+    };
+    safe.push_str(&markdown(body));
+    waiting.clear();
+}
+
+/// What stands between two single backticks, as code, and how long it is with them.
+fn code(text: &str) -> Option<(usize, String)> {
+    let (inside, after) = text.strip_prefix('`')?.split_once('`')?;
+    let fits = !inside.is_empty()
+        && inside.trim() == inside
+        && inside.chars().all(is_harmless)
+        && !after.starts_with('`');
+    fits.then(|| (inside.len() + 2, format!("`{inside}`")))
+}
+
+/// A plain `https` address, as a link, and how long it is, with the angle brackets that may stand around it.
+fn address(text: &str) -> Option<(usize, String)> {
+    let bracket = usize::from(text.starts_with('<'));
+    let behind = text[bracket..].strip_prefix("https://")?;
+    let of_address = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '-' | '_' | '#' | '?' | '=' | '%')
+    };
+    let end = behind.find(|c| !of_address(c)).unwrap_or(behind.len());
+    // What ends a sentence is no part of an address.
+    let address = behind[..end].trim_end_matches(['.', '?']);
+    // With a port or a user's name in it, an address may lead elsewhere than it seems to.
+    let after = behind[address.len()..].chars().next();
+    let ends = match bracket {
+        0 => matches!(
+            after,
+            None | Some(' ' | '.' | ',' | ';' | ')' | '?' | '!' | '"' | '\'')
+        ),
+        _ => after == Some('>'),
+    };
+    let fits = ends && address.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let length = "https://".len() + address.len() + 2 * bracket;
+    fits.then(|| (length, format!("<https://{address}>")))
+}
+
 /// Text between tags of HTML that stands in Markdown, where a backslash escapes nothing, but mentions and references are found.
 pub fn html_in_markdown(text: &str) -> String {
     let apart = |sign: &str| format!("{sign}{APART}");
@@ -229,6 +323,45 @@ mod tests {
             ("\x1b[0m\u{202e}", "\\\\x1b\\[0m\\\\u{202e}"),
         ] {
             assert_eq!(markdown(text), expected);
+        }
+    }
+
+    #[test]
+    fn an_author_has_links_and_code_and_nothing_else() {
+        for (text, expected) in [
+            (
+                "see https://example.org/a_b#c-1.",
+                "see <https://example.org/a_b#c-1>.",
+            ),
+            (
+                "(https://example.org), <https://example.org/x> and",
+                "\\(<https://example.org>\\), <https://example.org/x> and",
+            ),
+            (
+                "http://example.org xhttps://example.org https://-x",
+                "http:&#8203;//example.org xhttps:&#8203;//example.org https:&#8203;//-x",
+            ),
+            (
+                "https://a@evil.example <https://a.example:1>",
+                "https:&#8203;//a@&#8203;evil.example &lt;https:&#8203;//a.example:1&gt;",
+            ),
+            ("`a_b` is\n  *it*", "`a_b` is \\*it\\*"),
+            ("``a`` ` b` `", "\\`\\`a\\`\\` \\` b\\` \\`"),
+            ("`\x1b`", "\\`\\\\x1b\\`"),
+            ("- `a` - b @c", "\\- `a` \\- b @&#8203;c"),
+        ] {
+            assert_eq!(authored(text), expected);
+        }
+    }
+
+    #[test]
+    fn an_issue_is_a_link_and_nothing_else_is() {
+        assert_eq!(
+            reference("thedotmack/claude-mem#603"),
+            "[thedotmack/claude-mem#&#8203;603](https://github.com/thedotmack/claude-mem/issues/603)"
+        );
+        for text in ["a/b#", "a/b/c#1", "a#1", "a/b#1)", "a/(b)#1", "a/b#x"] {
+            assert_eq!(reference(text), markdown(text), "{text}");
         }
     }
 

@@ -1,10 +1,10 @@
 //! Every renderer of a report against every hostile text.
 
 use super::hostile::{
-    check_coloured, check_html, check_json, check_junit, check_markdown, check_plain, report, texts,
+    check_authored, check_coloured, check_html, check_json, check_junit, check_plain, report, texts,
 };
 use super::terminal::Style;
-use super::{html, json, junit, markdown, terminal};
+use super::{html, issue, json, junit, markdown, terminal};
 use crate::judge::lanes::Lanes;
 
 #[test]
@@ -44,7 +44,27 @@ fn junit_is_read_by_its_readers() {
 #[test]
 fn nothing_is_markup_in_markdown() {
     for text in texts() {
-        check_markdown(&markdown::render(&report(&text)));
+        check_authored(&markdown::render(&report(&text)));
+        check_authored(&issue::render(&report(&text)));
+    }
+}
+
+#[test]
+fn nothing_that_a_process_chose_is_a_link() {
+    let mut hostile = report("https://evil.example/x");
+    for text in [
+        &mut hostile.made.description,
+        &mut hostile.made.scenario,
+        &mut hostile.command,
+    ] {
+        "harmless".clone_into(text);
+    }
+    (hostile.made.should, hostile.made.impact) = (None, None);
+    hostile.made.issue = Some("owner/repository#5".to_owned());
+    for shown in [markdown::render(&hostile), issue::render(&hostile)] {
+        check_authored(&shown);
+        assert!(shown.contains("/owner/repository/issues/5)"));
+        assert!(!shown.contains("<https://evil.example"), "{shown}");
     }
 }
 

@@ -114,6 +114,11 @@ pub(crate) fn passing() -> Report {
             ticks: 62,
             late_ticks: 1,
             lost_ticks: 0,
+            rss_bytes: Some(Course {
+                first: 14 << 20,
+                last: 15 << 20,
+                max: 16 << 20,
+            }),
         },
         elapsed_ms: 6_230,
         machine_memory_bytes: 64_000_000_000,
@@ -123,6 +128,7 @@ pub(crate) fn passing() -> Report {
             harness: "0.1.0".to_owned(),
             kernel: "Linux (Debian GNU/Linux 12), kernel 6.1.0".to_owned(),
             cores: 2,
+            stop: Some("SIGTERM".to_owned()),
             scenario: "name = \"clean-control\"\n\n[load]\nsessions = 40\nend = \"complete\"\n"
                 .to_owned(),
             ..Made::default()
@@ -303,6 +309,8 @@ pub(crate) fn failing() -> Report {
             settings: [("CLAUDE_CODE_PATH".to_owned(), "{claude}".to_owned())].into(),
             description: "Nobody <b>ends</b> the child @someone".to_owned(),
             issue: Some("thedotmack/claude-mem#603".to_owned()),
+            should: Some("A `claude` goes when its session ends,\nas <https://example.org/a_(b)> says.".to_owned()),
+            impact: Some("Each holds 372 MiB: [see](http://evil.example).".to_owned()),
             scenario: "#:schema scenario.json\n# Nobody ends it,\n# <b>not</b> even [here](x).\nname = \"603-as-reported\"\n# ```\n".to_owned(),
             ..passing().made
         },

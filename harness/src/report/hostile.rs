@@ -35,6 +35,8 @@ pub(crate) fn texts() -> Vec<String> {
         "+ [ ] task",
         "---",
         "===",
+        ": definition",
+        "https://evil.example:80/ https://user@evil.example https://evil.example/`a`",
         ":tada: {{7*7}} ${7*7} <%= 7*7 %>",
         "",
         " ",
@@ -94,8 +96,11 @@ pub(crate) fn report(text: &str) -> Report {
         runtime: Some(text.clone()),
         install: vec![text.clone()],
         settings: [(text.clone(), text.clone())].into(),
+        stop: Some(text.clone()),
         description: text.clone(),
         issue: Some(text.clone()),
+        should: Some(text.clone()),
+        impact: Some(text.clone()),
         scenario: text.clone(),
     };
     report.stories = vec![Story {
@@ -182,6 +187,17 @@ fn decoded(html: &str) -> String {
 /// Demands Markdown in which nothing is there but what the renderers themselves write, and nobody is called and nothing linked.
 #[track_caller]
 pub(crate) fn check_markdown(shown: &str) {
+    check_markdown_with(shown, false);
+}
+
+/// Demands as much of Markdown in which the author of a scenario may have code and plain links.
+#[track_caller]
+pub(crate) fn check_authored(shown: &str) {
+    check_markdown_with(shown, true);
+}
+
+#[track_caller]
+fn check_markdown_with(shown: &str, authored: bool) {
     use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
     check_plain(shown);
     let mut text = String::new();
@@ -203,8 +219,14 @@ pub(crate) fn check_markdown(shown: &str) {
             )
             | Event::SoftBreak => {}
             Event::Start(Tag::CodeBlock(_)) => in_code = true,
+            Event::End(TagEnd::Link) => in_code = false,
             Event::End(end) => in_code &= end != TagEnd::CodeBlock,
             Event::Text(_) if in_code => {}
+            Event::Code(_) if authored => {}
+            Event::Start(Tag::Link { dest_url, .. }) if authored => {
+                assert!(dest_url.starts_with("https://"), "{dest_url}");
+                in_code = true;
+            }
             // What the renderers themselves write as code.
             Event::Code(part) if ["install", "--source CLONE"].contains(&&*part) => {}
             Event::Text(part) => text += &part,

@@ -3,7 +3,7 @@
 use comfy_table::{Table, presets};
 use fake_claude::quantity::Span;
 
-use super::escape::{html_in_markdown, markdown, plain, plain_cut};
+use super::escape::{authored, html_in_markdown, markdown, plain, plain_cut, reference};
 use super::story::Story;
 use super::{Report, sentences};
 use crate::judge::finding::{Finding, ProcessLine};
@@ -27,13 +27,13 @@ pub fn render(report: &Report) -> String {
     line("");
     if !report.made.description.is_empty() {
         let issue = report.made.issue.as_deref();
-        let issue = issue.map_or_else(String::new, |issue| format!(" (see {})", markdown(issue)));
-        line(&format!("{}{issue}", markdown(&report.made.description)));
+        let issue = issue.map_or_else(String::new, |issue| format!(" (see {})", reference(issue)));
+        line(&format!("{}{issue}", authored(&report.made.description)));
         line("");
     }
     let why = sentences::preface(&report.made.scenario);
     if !why.is_empty() {
-        line(&markdown(&why));
+        line(&authored(&why));
         line("");
     }
     line("| | what was run |");
@@ -116,30 +116,29 @@ fn told(story: &Story) -> String {
     text + "\n</details>\n"
 }
 
+/// The commands that run it again, in a checkout of the harness.
+pub(super) fn from_nothing(report: &Report) -> Vec<String> {
+    let mut commands = vec!["cargo build --release".to_owned()];
+    commands.extend(sentences::install_again(report));
+    commands.push(sentences::run_again(report));
+    commands
+}
+
 /// How to run it again from nothing, with the scenario itself.
 fn again(report: &Report) -> String {
-    let scenario = &report.made.scenario;
-    if scenario.is_empty() {
+    if report.made.scenario.is_empty() {
         return String::new();
     }
-    let mut commands = vec!["cargo build --release".to_owned()];
-    let install = report.made.install.join(" ");
-    if !install.is_empty() {
-        commands.push(format!("target/release/leak-harness install {install}"));
-    }
-    let name = &report.scenario.name;
-    let mut run = format!(
-        "target/release/leak-harness run {name}.toml --seed {}",
-        report.scenario.seed
-    );
-    if let Some(worker) = report.made.install.last()
-        && report.worker.name == "claude-mem"
-        && !scenario.contains(worker.as_str())
-    {
-        run += &format!(" --worker {worker}");
-    }
-    commands.push(run);
-    let npm = if install.is_empty() {
+    let commands = from_nothing(report);
+    format!(
+        "\n#### Run it again from nothing\n\n{}",
+        steps(report, &commands)
+    )
+}
+
+/// Commands to be run in a checkout of this program, and the scenario that they name.
+pub(super) fn steps(report: &Report, commands: &[String]) -> String {
+    let npm = if report.made.install.is_empty() {
         ""
     } else {
         "; `install` needs npm, and `--source CLONE` for a release that npm lacks"
@@ -148,12 +147,18 @@ fn again(report: &Report) -> String {
     if !report.made.harness.is_empty() {
         harness += &format!(" {}", report.made.harness);
     }
+    let name = markdown(&report.scenario.name);
+    let scenario = if sentences::in_the_repository(report).is_some() {
+        format!("The scenario lies there; or save the block below as {name}.toml, and run that:")
+    } else {
+        format!("The scenario is the block below, to be saved as {name}.toml:")
+    };
     format!(
-        "\n#### Run it again from nothing\n\nIn a checkout of {}, on Linux with Rust{npm}:\n\n{}\n\n<details><summary>{}.toml</summary>\n\n{}\n\n</details>\n",
+        "In a checkout of {}, on Linux with Rust{npm}:\n\n{}\n\n{scenario}\n\n<details><summary>{}.toml</summary>\n\n{}\n\n</details>\n",
         markdown(&harness),
         fenced("sh", &commands.join("\n")),
-        html_in_markdown(name),
-        fenced("toml", scenario)
+        html_in_markdown(&report.scenario.name),
+        fenced("toml", &report.made.scenario)
     )
 }
 

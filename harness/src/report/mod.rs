@@ -5,6 +5,7 @@
 
 pub mod escape;
 pub mod html;
+pub mod issue;
 pub mod json;
 pub mod junit;
 pub mod markdown;
@@ -26,6 +27,7 @@ use crate::judge::{
 };
 use crate::scenario::{Counts, Verdict};
 use crate::timeline::event::{Isolation, LoadStop, Source};
+use crate::units::Course;
 
 use story::Story;
 
@@ -53,6 +55,8 @@ pub struct RunIdentity {
     pub command: String,
     /// The CPU time that the harness itself used, in milliseconds, where that was measured.
     pub cpu_ms: Option<u64>,
+    /// RSS of the harness itself over the run, in bytes, where that was measured.
+    pub rss_bytes: Option<Course>,
     /// What was run on what, and how to have it again.
     pub made: Made,
     /// The scenario's file, where it was given by a path relative to where the run was started.
@@ -78,10 +82,16 @@ pub struct Made {
     pub install: Vec<String>,
     /// The worker's settings as its adapter writes them, placeholders unfilled.
     pub settings: BTreeMap<String, String>,
+    /// What asks the worker to stop at the end of a run, such as `SIGTERM`, where the recording says.
+    pub stop: Option<String>,
     /// What the scenario says that it shows.
     pub description: String,
     /// The public issue that tells of it, as `owner/repository#number`.
     pub issue: Option<String>,
+    /// What the worker should have done, where the scenario says so.
+    pub should: Option<String>,
+    /// What it means to those who use the worker when it does not, where the scenario says so.
+    pub impact: Option<String>,
     /// The text of the scenario as it was run.
     pub scenario: String,
 }
@@ -230,6 +240,9 @@ pub struct Overhead {
     /// Samples that were lost.
     #[serde(default)]
     pub lost_ticks: u32,
+    /// RSS of the harness itself at its samples, in bytes, where that was measured: what watches must not grow with what it watches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<Course>,
 }
 
 /// How much space a recording takes.
@@ -344,6 +357,7 @@ impl Report {
                 ticks: judgement.ticks.taken,
                 late_ticks: judgement.ticks.late,
                 lost_ticks: judgement.ticks.lost,
+                rss_bytes: identity.rss_bytes,
             },
             elapsed_ms: judgement.elapsed_ms,
             machine_memory_bytes: run.map_or(0, |run| run.memory_bytes),

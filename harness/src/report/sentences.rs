@@ -8,7 +8,7 @@ use crate::judge::finding::{Finding, rule_name};
 use crate::judge::{TimeToReap, witness_name};
 use crate::scenario::{Bin, Verdict};
 use crate::timeline::event::LoadStop;
-use crate::units::{self, Count};
+use crate::units::{self, Count, Course};
 
 /// How many sessions are named with each finding; the others are in `report.json`.
 const SESSIONS: usize = 3;
@@ -264,6 +264,39 @@ pub(super) fn preface(scenario: &str) -> String {
     lines.join(" ")
 }
 
+/// The command that runs the scenario again, in a checkout of this program: by the scenario's own file where it lies there, and else by the
+/// name under which the reader has saved it.
+pub(super) fn run_again(report: &Report) -> String {
+    let saved = format!("{}.toml", report.scenario.name);
+    let file = in_the_repository(report).map_or(saved.as_str(), |file| file);
+    let mut run = format!(
+        "target/release/leak-harness run {file} --seed {}",
+        report.scenario.seed
+    );
+    if let Some(worker) = report.made.install.last()
+        && report.worker.name == "claude-mem"
+        && !report.made.scenario.contains(worker.as_str())
+    {
+        run += &format!(" --worker {worker}");
+    }
+    run
+}
+
+/// The command that fetches the worker again, where one has to be fetched.
+pub(super) fn install_again(report: &Report) -> Option<String> {
+    let install = report.made.install.join(" ");
+    (!install.is_empty()).then(|| format!("target/release/leak-harness install {install}"))
+}
+
+/// The scenario's file, where it lies in the repository of this program and was run as it stands there.
+pub(super) fn in_the_repository(report: &Report) -> Option<&str> {
+    let file = report.scenario_file.as_deref()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '-' | '_');
+    let changed = report.command.split(' ').any(|word| word == "--set");
+    (file.starts_with("scenarios/") && !file.contains("..") && file.chars().all(plain) && !changed)
+        .then_some(file)
+}
+
 /// A command line with the last part alone of each path that begins at the root: folders tell of the machine and not of the run.
 pub(super) fn without_folders(command: &str) -> String {
     let last = |path: &str| {
@@ -408,7 +441,20 @@ pub(super) fn watching(report: &Report) -> String {
             units::span(Span::from_millis(cpu))
         );
     }
+    if let Some(rss) = overhead.rss_bytes {
+        text += &format!(", its own RSS {}", course(rss));
+    }
     text
+}
+
+/// How an amount of memory went over a run.
+pub(super) fn course(bytes: Course) -> String {
+    format!(
+        "{} first, {} last, {} at most",
+        units::bytes(bytes.first),
+        units::bytes(bytes.last),
+        units::bytes(bytes.max)
+    )
 }
 
 /// A finding's first line: `121 retained: …`, and whether a baseline knows it.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Report;
 use crate::judge::cause::SignalName;
 use crate::process::ProcessIdentity;
-use crate::scenario::Bin;
+use crate::scenario::{Bin, FaultKind};
 use crate::timeline::event::{Event, EventKind};
 use crate::units::{self, RunTime};
 
@@ -55,6 +55,7 @@ impl Stories {
     /// example of it.
     pub fn of(report: &Report) -> Self {
         let mut tellers: Vec<Teller> = Vec::new();
+        let stop = report.made.stop.as_deref().unwrap_or_default();
         let new = |lost| {
             report.findings.iter().filter(move |finding| {
                 finding.blames && !finding.known && (finding.rule == Bin::Lost) == lost
@@ -69,7 +70,8 @@ impl Stories {
                 && !told
                 && tellers.len() < STORIES
             {
-                tellers.push(Teller::new(session.clone(), finding.signature.clone()));
+                let signature = finding.signature.clone();
+                tellers.push(Teller::new(session.clone(), signature, stop));
             }
         }
         Self { tellers }
@@ -114,10 +116,14 @@ struct Teller {
     first: Vec<(RunTime, String)>,
     last: VecDeque<(RunTime, String)>,
     omitted: u32,
+    /// When the worker was asked to stop, until it is known by what.
+    stop_asked: Option<RunTime>,
+    /// What asks it at the end of the run; empty where nobody knows.
+    stop: String,
 }
 
 impl Teller {
-    fn new(session: String, signature: String) -> Self {
+    fn new(session: String, signature: String, stop: &str) -> Self {
         Self {
             session,
             signature,
@@ -130,6 +136,8 @@ impl Teller {
             first: Vec::new(),
             last: VecDeque::new(),
             omitted: 0,
+            stop_asked: None,
+            stop: stop.to_owned(),
         }
     }
 
@@ -254,12 +262,15 @@ impl Teller {
                     format!("the session cannot go on: it waits for {waiting_for}"),
                 );
             }
-            EventKind::FaultCame {
-                what, failed: None, ..
-            } => {
-                self.tell(at, format!("the planned fault is over: {what}"));
+            EventKind::FaultCame { what, failed, .. } => self.fault(at, *what, failed.is_some()),
+            EventKind::WorkerStopAsked => {
+                self.stopping();
+                self.stop_asked = Some(at);
             }
-            EventKind::WorkerStopAsked => self.tell(at, "the harness ends the worker".to_owned()),
+            // The first one starts before any session opens.
+            EventKind::WorkerStarted { .. } => {
+                self.tell(at, "the worker is started again".to_owned());
+            }
             EventKind::WorkerExited { .. } => self.tell(at, "the worker is gone".to_owned()),
             EventKind::WorkerReady { .. } => self.tell(at, "the worker is ready again".to_owned()),
             EventKind::HarnessSignalled { process, signal } => {
@@ -273,10 +284,8 @@ impl Teller {
             | EventKind::SessionEnded { .. }
             | EventKind::EndAnswered { .. }
             | EventKind::SessionStalled { .. }
-            | EventKind::FaultCame { .. }
             | EventKind::StoreRead { .. }
             | EventKind::RunStarted(_)
-            | EventKind::WorkerStarted { .. }
             | EventKind::SessionOpened { .. }
             | EventKind::PromptEnded { .. }
             | EventKind::PromptBegun { .. }
@@ -285,6 +294,7 @@ impl Teller {
             | EventKind::LoadFinished
             | EventKind::LoadStopped { .. }
             | EventKind::Drained { .. }
+            | EventKind::LookedAgain { .. }
             | EventKind::ProcessSeen { .. }
             | EventKind::Sampled { .. }
             | EventKind::SampleMissed { .. }
@@ -304,6 +314,44 @@ impl Teller {
             | EventKind::ResiduePassed
             | EventKind::Interrupted
             | EventKind::RunEnded => {}
+        }
+    }
+
+    /// A fault came. That the worker's end was wanted is said before it, and by what it was ended only now.
+    fn fault(&mut self, at: RunTime, what: FaultKind, failed: bool) {
+        let signal = match what {
+            FaultKind::Sigterm => "SIGTERM",
+            FaultKind::Sigint => "SIGINT",
+            FaultKind::Sigkill | FaultKind::Restart => "SIGKILL",
+            FaultKind::Sigstop
+            | FaultKind::ReusePid
+            | FaultKind::SecondWorker
+            | FaultKind::FileLimit => {
+                if !failed {
+                    self.tell(at, format!("a fault of the scenario comes: {what}"));
+                }
+                return;
+            }
+        };
+        // What a claude is sent is told where it is sent.
+        if let Some(asked) = self.stop_asked.take() {
+            let what =
+                format!("the harness sends {signal} to the worker (a fault of the scenario)");
+            self.tell(asked, what);
+        }
+    }
+
+    /// No fault is behind it that the worker was asked to stop: the run is over.
+    fn stopping(&mut self) {
+        if let Some(asked) = self.stop_asked.take() {
+            let by = match self.stop.as_str() {
+                "" => String::new(),
+                by => format!(" ({by})"),
+            };
+            self.tell(
+                asked,
+                format!("the run is over: the harness asks the worker to stop{by}"),
+            );
         }
     }
 
@@ -427,7 +475,8 @@ impl Teller {
         }
     }
 
-    fn finish(self) -> Option<Story> {
+    fn finish(mut self) -> Option<Story> {
+        self.stopping();
         let opened = self.opened?;
         let mut moments: Vec<(RunTime, String)> = self.first.into_iter().chain(self.last).collect();
         // A process tells of a moment a little after it, and a claude's start is known once it serves the session.
@@ -527,6 +576,32 @@ mod tests {
         let told = stories(&both, RUN);
         let sessions: Vec<&str> = told.iter().map(|story| story.session.as_str()).collect();
         assert_eq!(sessions, ["s2", "s1"]);
+    }
+
+    #[test]
+    fn who_ends_the_worker_and_by_what_is_told() {
+        let history = "
+            0s run; 0s worker 5; 1s open s1; 1.2s hello 10 primary; 1.2s serves 10 s1
+            2s stop; 2.1s worker-exit 5; 2.5s worker 6; 3s fault restart
+            4s stop; 4s fault sigterm; 4.1s worker-exit 6; 5s stop; 6s over";
+        let told = stories(&[(Bin::Retained, "s1")], history);
+        let moments: Vec<String> = told[0]
+            .moments
+            .iter()
+            .map(|moment| format!("{} {}", moment.after_ms, moment.what))
+            .filter(|moment| moment.contains("worker"))
+            .collect();
+        assert_eq!(
+            moments,
+            [
+                "1000 the harness sends SIGKILL to the worker (a fault of the scenario)",
+                "1100 the worker is gone",
+                "1500 the worker is started again",
+                "3000 the harness sends SIGTERM to the worker (a fault of the scenario)",
+                "3100 the worker is gone",
+                "4000 the run is over: the harness asks the worker to stop (SIGTERM)",
+            ]
+        );
     }
 
     #[test]

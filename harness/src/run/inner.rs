@@ -1,8 +1,8 @@
 //! The inner process: the worker, the driver, the witnesses and the recorder of one run.
 //!
 //! Everything runs on one thread, as tasks of a `LocalSet`; the recorder alone has a thread of its own. The life of a run, in order:
-//! witnesses, worker, load, drain, stored work read back, grace, examination of what is left, the worker's stop, the time for its
-//! children to follow, the final cleaning, the end of the recording. Whatever goes wrong on the way is an event, and the way goes on
+//! witnesses, worker, load, drain, stored work read back, grace, a second look at what was left open, examination of what is left, the
+//! worker's stop, the time for its children to follow, the final cleaning, the end of the recording. Whatever goes wrong on the way is an event, and the way goes on
 //! from the next step that still makes sense.
 
 use std::cell::{Cell, RefCell};
@@ -24,7 +24,7 @@ use super::order::{Order, Soak, Told};
 use super::steps::Steps;
 use super::telling::Telling;
 use crate::clock::Clock;
-use crate::driver::{self, Drain, Driver, Reached, Schedule};
+use crate::driver::{self, Drain, Driver, Look, Reached, ReadBack, Schedule};
 use crate::emitter::{self, Emitter};
 use crate::isolation::UserLimits;
 use crate::isolation::inner::{Adopted, Command, ToOuter, adopt};
@@ -186,9 +186,10 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
         outer,
     )?;
     let outcome = run.live().await;
-    let cpu = run.witnesses.overhead().processor_time;
+    let watching = run.witnesses.overhead();
     let overhead = Overhead {
-        cpu_ms: u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX),
+        cpu_ms: u64::try_from(watching.processor_time.as_millis()).unwrap_or(u64::MAX),
+        rss_bytes: watching.rss_bytes,
     };
     run.close().await;
     drop(run);
@@ -437,7 +438,7 @@ impl Run {
         Ok(matches!(stop, Some(Stop::Asked | Stop::AtOnce)))
     }
 
-    /// The load, the drain, the reading back, and the grace.
+    /// The load, the drain, the reading back, the grace, and the second look.
     async fn load_and_wait(&self) {
         self.phase.set("load");
         let hands = Hands {
@@ -481,21 +482,38 @@ impl Run {
             owed: &|| owed().working + self.faults_under_way(),
             hanging: &|| owed().hanging,
         };
-        driver::drained(&rest, &adapter, &mut client, &self.emitter).await;
+        let quiet = driver::drained(&rest, &adapter, &mut client, &self.emitter).await;
+        let drained = self.emitter.clock().now();
+        let in_hand = owed();
         self.phase.set("reading stored work back");
-        driver::read_back(
-            &adapter,
-            &mut client,
-            &self.folder.variables(),
-            &self.schedule.marker_prefix(),
-            &self.emitter,
-        )
-        .await;
+        let first = self.read_back(&mut client, Look::First).await;
+        // Nothing more can come of work of which all is stored.
+        let settled = quiet && in_hand.working + in_hand.hanging == 0 && !first.kept;
         // Faults that are planned for later than the end of the load strike a worker at rest.
         faults.timed_are_over().await;
         self.phase.set("waiting for the grace to pass");
         self.wait_for_grace().await;
+        if !settled || self.followed.borrow().rest.last_work > drained {
+            self.phase.set("looking again at what was left open");
+            // The worker may be another one than at the first look.
+            let mut client = Client::new(self.worker.endpoint());
+            driver::look_again(&rest, &adapter, &mut client, &self.emitter).await;
+            self.read_back(&mut client, Look::Second).await;
+        }
         self.grace_passed.set(true);
+    }
+
+    /// Reads back what the worker has stored and keeps.
+    async fn read_back(&self, client: &mut Client, look: Look) -> ReadBack {
+        driver::read_back(
+            &self.order.worker.adapter,
+            client,
+            &self.folder.variables(),
+            &self.schedule.marker_prefix(),
+            &self.emitter,
+            look,
+        )
+        .await
     }
 
     /// How many planned faults have begun and are not over.

@@ -133,6 +133,7 @@ pub(super) fn identity(
         cleanup: manifest.cleanup.clone(),
         command: manifest.again.clone(),
         cpu_ms: overhead.map(|overhead| overhead.cpu_ms),
+        rss_bytes: overhead.and_then(|overhead| overhead.rss_bytes),
         made: Made {
             harness: manifest.harness.clone(),
             kernel: manifest.kernel.clone(),
@@ -140,7 +141,10 @@ pub(super) fn identity(
             runtime: manifest.runtime.clone(),
             install: manifest.install.clone(),
             settings: manifest.settings.clone(),
+            stop: manifest.stop.clone(),
             description: scenario.description.clone(),
+            should: scenario.should.clone(),
+            impact: scenario.impact.clone(),
             issue: scenario.issue.clone(),
             scenario: text.to_owned(),
         },

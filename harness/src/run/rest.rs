@@ -16,6 +16,8 @@ pub struct Rest {
     owed: BTreeMap<ProcessIdentity, BTreeSet<String>>,
     /// The moment at which work was last handed over, begun or done.
     pub last_activity: RunTime,
+    /// The moment at which a fake last read work, or began or ended a turn.
+    pub last_work: RunTime,
     /// Processes that the harness keeps from running, and since when.
     paused: BTreeMap<ProcessIdentity, RunTime>,
     /// Sessions that ended or stalled.
@@ -65,6 +67,12 @@ impl Rest {
                 self.last_activity = self.last_activity.max(event.at);
             }
             EventKind::Said { process, say } => {
+                if matches!(
+                    say,
+                    Say::SawWork { .. } | Say::TurnStarted { .. } | Say::TurnEnded { .. }
+                ) {
+                    self.last_work = self.last_work.max(event.at);
+                }
                 match say {
                     Say::SawWork { markers, .. } => self
                         .owed
@@ -85,6 +93,12 @@ impl Rest {
             | EventKind::LifelineLost { process } => {
                 self.owed.remove(process);
             }
+            // Looking is no work.
+            EventKind::Drained { .. }
+            | EventKind::LookedAgain { .. }
+            | EventKind::WorkStored { .. }
+            | EventKind::WorkKept { .. }
+            | EventKind::StoreRead { .. } => {}
             _ if event.source == Source::Driver => {
                 self.last_activity = self.last_activity.max(event.at)
             }
@@ -124,4 +138,35 @@ pub struct Owed {
     pub working: u64,
     /// Those of fakes that hang.
     pub hanging: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeline::notation::events;
+
+    fn rest_after(history: &str) -> Rest {
+        let mut rest = Rest::default();
+        for event in events(history) {
+            rest.see(&event, RunTime::START);
+        }
+        rest
+    }
+
+    #[test]
+    fn what_a_fake_says_about_work_is_work_and_its_farewell_is_none() {
+        let rest = rest_after("1s hello 10 primary; 2s work 10 observation a; 3s bye 10 eof");
+        assert_eq!(rest.last_work, RunTime::from_millis(2_000));
+        assert_eq!(rest.last_activity, RunTime::from_millis(3_000));
+        let rest = rest_after("1s turn 10 1 observation a; 2s done 10 1 observation a");
+        assert_eq!(rest.last_work, RunTime::from_millis(2_000));
+    }
+
+    #[test]
+    fn looking_at_what_is_stored_keeps_nothing_from_its_rest() {
+        let rest = rest_after(
+            "1s accept a; 2s drained quiet; 2s stored a 1; 2s kept b; 2s store observation complete; 3s again quiet",
+        );
+        assert_eq!(rest.last_activity, RunTime::from_millis(1_000));
+    }
 }

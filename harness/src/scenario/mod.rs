@@ -31,6 +31,12 @@ pub struct Scenario {
     /// The public issue that tells of it, as `owner/repository#number`.
     #[serde(default)]
     pub issue: Option<String>,
+    /// What the worker should have done, in words for those who work on it: a report to its project says so, and no machine can tell.
+    #[serde(default)]
+    pub should: Option<String>,
+    /// What it means to those who use the worker when it does not, in the same words.
+    #[serde(default)]
+    pub impact: Option<String>,
     /// The seed of everything that is drawn by chance.
     #[serde(default = "default_seed")]
     pub seed: u64,

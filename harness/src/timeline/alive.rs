@@ -64,6 +64,7 @@ pub fn alive_after(events: impl IntoIterator<Item = Event>, spans: &[Span]) -> V
             | EventKind::LoadStopped { .. }
             | EventKind::LoadFinished
             | EventKind::Drained { .. }
+            | EventKind::LookedAgain { .. }
             | EventKind::Sampled { .. }
             | EventKind::SampleMissed { .. }
             | EventKind::LifelineLost { .. }

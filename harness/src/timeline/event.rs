@@ -225,15 +225,15 @@ pub enum EventKind {
         /// The item's marker.
         item: String,
     },
-    /// Stored work was read back from the worker, at the end of the run, and this item was in it. Told for each page that was read, so
-    /// that an item in records on two pages is told of twice.
+    /// Stored work was read back from the worker, when the run had drained or after [`EventKind::LookedAgain`], and this item was in it.
+    /// Told for each page that was read, so that an item in records on two pages is told of twice.
     WorkStored {
         /// The item's marker.
         item: String,
         /// In how many stored records of that page.
         times: u32,
     },
-    /// The worker still keeps the item in its queue on disk, at the end of the run.
+    /// The worker still keeps the item in its queue on disk, when stored work is read back.
     WorkKept {
         /// The item's marker.
         item: String,
@@ -242,7 +242,7 @@ pub enum EventKind {
     StoreRead {
         /// Which kinds of work the worker lets one read back.
         kinds: Vec<TurnKind>,
-        /// Whether all of it could be read.
+        /// Whether all of it could be read; after [`EventKind::LookedAgain`], what the worker keeps in its queue included.
         complete: bool,
     },
     /// No new sessions open any more, before the load's own time is over. Those that are open go on to their own end.
@@ -255,6 +255,12 @@ pub enum EventKind {
     /// The harness waited for the worker's work to come to rest.
     Drained {
         /// Whether it came to rest, or the deadline did.
+        quiet: bool,
+    },
+    /// The graces have passed, and what the first look at stored work had left open is looked at once more: what is stored and kept is
+    /// read back a second time after this event. A run in which nothing was left open has no second look.
+    LookedAgain {
+        /// Whether the worker's work was at rest then.
         quiet: bool,
     },
 

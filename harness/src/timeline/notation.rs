@@ -133,6 +133,12 @@ impl<'a> Words<'a> {
                 after: Span::from_millis(50),
             }),
             "stop" => run(EventKind::WorkerStopAsked),
+            "fault" => run(EventKind::FaultCame {
+                fault: 1,
+                what: named(self.next()),
+                victim: None,
+                failed: None,
+            }),
             "enough" => run(EventKind::LoadStopped {
                 why: match self.value("disk") {
                     Some(bytes) => LoadStop::Disk {
@@ -151,6 +157,9 @@ impl<'a> Words<'a> {
             }),
             "load" => run(EventKind::LoadFinished),
             "drained" => run(EventKind::Drained {
+                quiet: self.next() == "quiet",
+            }),
+            "again" => driver(EventKind::LookedAgain {
                 quiet: self.next() == "quiet",
             }),
             "grace" => run(EventKind::GracePassed),

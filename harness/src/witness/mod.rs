@@ -45,6 +45,7 @@ use tokio::task::JoinHandle;
 use crate::emitter::Emitter;
 use crate::platform::{self, Exit, HostPids};
 use crate::process::ProcessIdentity;
+use crate::units::Course;
 
 pub use ending::Cleaning;
 pub use error::{WitnessError, allowed_files, check_files, required_files};
@@ -69,6 +70,8 @@ pub struct Overhead {
     pub late_ticks: u64,
     /// How late the latest of them was.
     pub worst_late: Span,
+    /// The RSS of the inner process at the samples, in bytes, where that can be read.
+    pub rss_bytes: Option<Course>,
 }
 
 /// The witnesses of a run. Dropping them ends their tasks and the control connections, which ends every fake.

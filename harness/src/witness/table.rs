@@ -6,9 +6,9 @@ use std::rc::Weak;
 use fake_claude::quantity::Span;
 
 use super::Witnesses;
-use crate::platform::Pids;
+use crate::platform::{self, Pids};
 use crate::timeline::event::{EventKind, Source};
-use crate::units::RunTime;
+use crate::units::{Course, RunTime};
 
 /// A shorter tick would be nothing but sampling.
 const SHORTEST_TICK: Span = Span::from_millis(1);
@@ -68,6 +68,9 @@ impl Witnesses {
             sampling.ticks += 1;
             sampling.late_ticks += u64::from(late > tick);
             sampling.worst_late = sampling.worst_late.max(late);
+            if let Some(bytes) = platform::resident_bytes() {
+                sampling.rss_bytes = Some(Course::with(sampling.rss_bytes, bytes));
+            }
             let at = self.shared.now();
             let event = match self.pass(&mut roll) {
                 Ok(()) => roll.sample(late, at),

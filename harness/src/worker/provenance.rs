@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use semver::Version;
 
+use super::adapter::StopSignal;
 use super::cache::version_of;
 use super::spec::{ResolvedWorker, SDKS, WorkerSpec};
 
@@ -26,6 +27,19 @@ impl ResolvedWorker {
             .flat_map(|settings| &settings.values)
             .map(|(name, value)| (name.clone(), value.source().to_owned()))
             .collect()
+    }
+
+    /// What asks it to stop, in a word or two.
+    pub fn stop(&self) -> String {
+        let stop = &self.adapter.stop;
+        let signal = stop.signal.map(|signal| match signal {
+            StopSignal::Sigterm => "SIGTERM",
+            StopSignal::Sigint => "SIGINT",
+        });
+        let request = stop.request.as_ref().map(|_| "a request");
+        let stdin = stop.closes_stdin.then_some("the end of its stdin");
+        let all: Vec<&str> = [signal, request, stdin].into_iter().flatten().collect();
+        all.join(" and ")
     }
 }
 

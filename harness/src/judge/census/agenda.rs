@@ -6,7 +6,7 @@ use fake_claude::control::Role;
 use fake_claude::quantity::Span;
 
 use super::{Census, serves};
-use crate::judge::facts::{Facts, Rest};
+use crate::judge::facts::{Facts, Look, Rest};
 use crate::judge::life::{Broken, Life};
 use crate::judge::work::Items;
 use crate::process::ProcessIdentity;
@@ -74,11 +74,13 @@ impl Census {
 
     /// Decides what can be decided by now.
     pub fn advance(&mut self, facts: &mut Facts, items: &mut Items) {
-        if let Some((at, quiet)) = facts.drained
-            && !self.drain_looked
-            && at + facts.hold() <= facts.horizon
-        {
-            self.look_at_waiting(facts, items, at, quiet);
+        for look in [Look::First, Look::Second] {
+            if facts
+                .looked(look)
+                .is_some_and(|(at, _)| at + facts.hold() <= facts.horizon)
+            {
+                self.look_at_waiting(facts, items, look);
+            }
         }
         while let Some((at, id)) = self.agenda.first().copied() {
             if at > facts.horizon {
@@ -142,15 +144,14 @@ impl Census {
         }
     }
 
-    /// Notes what waits in, and behind, a live claude at the moment when the run had drained.
-    pub(super) fn look_at_waiting(
-        &mut self,
-        facts: &mut Facts,
-        items: &mut Items,
-        at: RunTime,
-        quiet: bool,
-    ) {
-        self.drain_looked = true;
+    /// Notes what waits in, and behind, a live claude at the moment of a look, once.
+    fn look_at_waiting(&mut self, facts: &mut Facts, items: &mut Items, look: Look) {
+        let Some((at, quiet)) = facts.looked(look) else {
+            return;
+        };
+        if std::mem::replace(&mut self.looked[look as usize], true) {
+            return;
+        }
         let mut behind = BTreeSet::new();
         let mut idle = BTreeSet::new();
         let (mut at_work, mut primary_lived) = (false, false);
@@ -163,7 +164,7 @@ impl Census {
             primary_lived |= role == Role::Primary;
             at_work |= !life.owed.is_empty() && !life.hangs;
             for marker in &life.owed {
-                items.wait_in(marker);
+                items.wait_in(look, marker);
             }
             if (!life.owed.is_empty() || life.hangs)
                 && let Some(session) = self.session_of(life)
@@ -178,27 +179,25 @@ impl Census {
             }
         }
         // A worker that counts what it will never hand out lets no run come to rest by itself.
-        let still = !at_work && !facts.spoke_on && at.since(facts.last_word) >= STILL;
+        let still = !at_work && facts.was_silent(look, STILL);
         if quiet || still {
-            facts.rest = Some(Rest { primary_lived });
+            facts.come_to_rest(look, Rest { primary_lived });
             for session in idle {
                 facts.sessions.get_mut(session).attended = true;
             }
         }
-        items.wait_behind(|session| behind.contains(&session));
         if quiet {
-            for session in behind {
-                facts.sessions.get_mut(session).hung = true;
+            for session in &behind {
+                facts.sessions.get_mut(*session).hung = true;
             }
         }
+        items.wait_behind(look, behind);
     }
 
     /// Decides what is left, at the end of the recording.
     pub fn finish(&mut self, facts: &mut Facts, items: &mut Items) {
-        if let Some((at, quiet)) = facts.drained
-            && !self.drain_looked
-        {
-            self.look_at_waiting(facts, items, at, quiet);
+        for look in [Look::First, Look::Second] {
+            self.look_at_waiting(facts, items, look);
         }
         let mut ids: Vec<(RunTime, ProcessIdentity)> = self
             .lives

@@ -49,7 +49,7 @@ fn why<'a>(facts: &Facts, session: &'a Session) -> Option<(&'a str, &'static str
         watched,
         worker_lived,
         session.served,
-        facts.rest,
+        facts.at_rest(),
     ) {
         let cause = if rest.primary_lived {
             "its work is queued, and no claude was ever started for it while others lived"

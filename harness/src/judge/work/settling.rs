@@ -4,7 +4,7 @@ use fake_claude::control::TurnKind;
 
 use super::{Answer, Course, Item, Items};
 use crate::judge::books::Work;
-use crate::judge::facts::Facts;
+use crate::judge::facts::{Facts, Look};
 use crate::judge::sessions::SessionKey;
 use crate::scenario::{Bin, End};
 use crate::timeline::event::Source;
@@ -56,6 +56,12 @@ const DESERTED: &str = "given to a claude whose worker went away before it answe
 /// Why nobody knows about an item, without the control socket and a store that can be read back.
 const UNSEEN: &str = "nobody saw whether it was answered";
 
+/// Why an item waits that was answered when what is stored had been read for the last time.
+const LATE: &str = "answered after stored work was read back for the last time";
+
+/// Why an item waits that may have been under way all the time.
+const WENT_ON: &str = "work went on when the time was over";
+
 /// Why an item waits of which more may be heard.
 const GOES_ON: &str = "the run goes on";
 
@@ -73,15 +79,30 @@ impl Item {
     }
 }
 
+/// Whether nothing went on when it was looked, so that what was neither stored nor waiting then is lost.
+#[derive(Debug, Clone, Copy)]
+struct NothingGoesOn {
+    first: bool,
+    second: bool,
+}
+
+/// Whether nothing went on at a look. `kept` says that something lay in the worker's queue, which could be read then.
+fn nothing_went_on(facts: &Facts, look: Look, kept: bool) -> bool {
+    facts.looked(look).is_some_and(|(at, quiet)| {
+        // Without a worker nothing goes on.
+        quiet || kept || facts.workers.at(at).is_none()
+    })
+}
+
 impl Items {
     /// Answered items of which nobody knows whether they were stored.
     pub fn unread(&self) -> u32 {
-        let Some(store) = self.store.as_ref().filter(|store| !store.complete) else {
+        let Some(store) = self.known_store().filter(|store| !store.complete) else {
             return 0;
         };
         let mut unread = 0;
-        self.each(|_, item| {
-            let answered = item.good > 0 && item.stored == 0;
+        self.each(|marker, item| {
+            let answered = item.good > 0 && self.last_seen(marker, item).stored == 0;
             unread += u32::from(answered && store.kinds.contains(&item.kind));
         });
         unread
@@ -95,9 +116,21 @@ impl Items {
         if facts.rest.is_some() {
             self.each(|_, item| kept |= item.kept);
         }
+        let mut nothing_goes_on = NothingGoesOn {
+            first: nothing_went_on(facts, Look::First, kept),
+            second: false,
+        };
+        if self.looked_again() {
+            let rest = facts.again.is_some_and(|again| again.rest.is_some());
+            let mut kept = false;
+            if rest {
+                self.each(|marker, item| kept |= self.last_seen(marker, item).kept);
+            }
+            nothing_goes_on.second = nothing_went_on(facts, Look::Second, kept);
+        }
         let mut found = Vec::new();
         self.each(|marker, item| {
-            found.extend(self.settle_one(facts, (marker, item), kept, work));
+            found.extend(self.settle_one(facts, (marker, item), nothing_goes_on, work));
         });
         found.sort_by(|a, b| a.marker.cmp(&b.marker));
         found
@@ -107,14 +140,18 @@ impl Items {
     fn settle_one(
         &self,
         facts: &Facts,
-        (marker, item): (&str, &Item),
-        at_rest: bool,
+        (marker, first): (&str, &Item),
+        nothing_goes_on: NothingGoesOn,
         work: &mut Work,
     ) -> Option<Settled> {
+        let item = &self.last_seen(marker, first);
         let end = facts.sessions.end_of(item.session).map(|ended| ended.end);
         // Whoever aborts a session gives up what it has not answered.
         let aborted = item.aborted || end == Some(End::Abort);
-        let (bin, cause) = self.bin(facts, item, aborted, at_rest);
+        // What was nowhere at the first look was lost then, whatever went on later.
+        let nowhere =
+            nothing_goes_on.second || (nothing_goes_on.first && !first.kept && !first.waiting);
+        let (bin, cause) = self.bin(facts, item, aborted, nowhere);
         *count_of(work, bin, aborted && item.good == 0 && item.stored == 0) += 1;
         let bin = bin?;
         let excused = item.answer.is_some_and(|(_, at)| {
@@ -127,7 +164,7 @@ impl Items {
             session: item.session,
             kind: item.kind,
             bin,
-            waits: item.waiting && bin == Bin::Pending,
+            waits: item.waiting && bin == Bin::Pending && cause != LATE,
             queued: item.kept && bin == Bin::Pending,
             unread: item.given.is_none(),
             left: matches!(item.given, Some((_, Course::Left))),
@@ -144,13 +181,13 @@ impl Items {
     }
 
     /// The bin of an item that is a finding; none for one that was answered or given up. Evidence of an answer beats what the worker
-    /// said about it. `at_rest` says that nothing went on although the run did not come to rest.
+    /// said about it. `nowhere` says that nothing goes on by which it could still be answered.
     fn bin(
         &self,
         facts: &Facts,
         item: &Item,
         aborted: bool,
-        at_rest: bool,
+        nowhere: bool,
     ) -> (Option<Bin>, &'static str) {
         // A turn of another kind that repeats the item may store it too, so records may be as many as turns that held it.
         let turns = u32::from(item.good) + u32::from(item.elsewhere);
@@ -166,8 +203,7 @@ impl Items {
             return (Some(Bin::Duplicated), "stored more often than answered");
         }
         let readable = self
-            .store
-            .as_ref()
+            .known_store()
             .is_some_and(|store| store.complete && store.kinds.contains(&item.kind));
         let watched = facts.watched_throughout(Source::Control);
         if item.stored > 0 && turns == 0 && watched && !aborted {
@@ -202,17 +238,18 @@ impl Items {
             return (Some(Bin::Pending), GOES_ON);
         }
         if item.good > 0 {
-            return (Some(Bin::Lost), "answered by claude and never stored");
+            // It was on its way when it was looked for the last time.
+            return match &self.again {
+                Some(_) if item.waiting => (Some(Bin::Pending), LATE),
+                _ => (Some(Bin::Lost), "answered by claude and never stored"),
+            };
         }
         if item.waiting {
             return (Some(Bin::Pending), WAITS);
         }
         match facts.drained {
             None => (Some(Bin::Pending), "the run did not wait for it"),
-            // Without a worker nothing goes on.
-            Some((at, false)) if !at_rest && facts.workers.at(at).is_some() => {
-                (Some(Bin::Pending), "work went on when the time was over")
-            }
+            Some(_) if !nowhere => (Some(Bin::Pending), WENT_ON),
             Some(_) if watched => (Some(Bin::Lost), item.why_lost()),
             // It is not where answers are stored, whatever became of it.
             Some(_) if readable => (Some(Bin::Lost), "cause unknown"),
