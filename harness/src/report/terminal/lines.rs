@@ -53,8 +53,11 @@ pub(crate) fn broken(text: &str, width: usize, most: usize) -> Vec<String> {
             line.push(' ');
         }
         let mut word = word;
-        while columns(word) > width && lines.len() <= most {
+        while lines.len() <= most {
             let (first, rest) = split(word, width);
+            if rest.is_empty() {
+                break;
+            }
             lines.push(first.to_owned());
             word = rest;
         }
