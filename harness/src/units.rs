@@ -4,7 +4,30 @@ use std::fmt;
 use std::ops::{Add, Sub};
 
 use fake_claude::quantity::Span;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// How an amount that was measured again and again went over a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Course {
+    /// The first one.
+    pub first: u64,
+    /// The last one.
+    pub last: u64,
+    /// The highest one.
+    pub max: u64,
+}
+
+impl Course {
+    /// The course that is known once this amount was measured too.
+    pub fn with(known: Option<Self>, amount: u64) -> Self {
+        Self {
+            first: known.map_or(amount, |known| known.first),
+            last: amount,
+            max: known.map_or(amount, |known| known.max.max(amount)),
+        }
+    }
+}
 
 /// A moment of the run: nanoseconds since its start on the monotonic clock.
 #[derive(

@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use browser::{Browser, DESKTOP, Driver, PHONE, Window};
+use leak_harness::compare;
 use leak_harness::judge::lanes::Lanes;
 use leak_harness::report::{Report, html};
+use leak_harness::scenario::Verdict;
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -22,7 +24,7 @@ use tempfile::TempDir;
 /// One test: what it is called, and what it does with the port of chromedriver.
 type Case = (&'static str, fn(u16) -> Result<(), Failed>);
 
-const CASES: [Case; 9] = [
+const CASES: [Case; 13] = [
     ("a_clean_run_is_shown", clean_run),
     ("a_leaking_run_is_shown", leaking_run),
     ("texts_stay_texts", texts_stay_texts),
@@ -32,6 +34,10 @@ const CASES: [Case; 9] = [
     ("keys_reach_everything", keys),
     ("the_picture_follows_the_scheme", scheme),
     ("paper_shows_what_was_found", paper),
+    ("a_comparison_shows_both_runs", comparison),
+    ("a_comparison_fits_a_phone", comparison_on_a_phone),
+    ("charts_tell_a_moment_and_zoom_together", charts),
+    ("a_run_that_goes_on_is_not_judged", checkpoint),
 ];
 
 fn main() -> ExitCode {
@@ -169,18 +175,54 @@ fn with(
 const PIXELS: &str = "((canvas, x, y, width, height) => { const copy = new OffscreenCanvas(width, height).getContext('2d');
     copy.drawImage(canvas, x, y, width, height, 0, 0, width, height); return copy.getImageData(0, 0, width, height).data; })";
 
-/// Asserts that each chart has curves of some size.
-async fn assert_charts(browser: &Browser) {
-    for chart in ["children", "memory", "worker", "sessions"] {
+/// A chart of the page, by what follows `chart-` in its id: an object of the chart library.
+fn chart(name: &str) -> String {
+    format!("echarts.getInstanceByDom(document.getElementById('chart-{name}'))")
+}
+
+/// Where the curves of a chart are drawn, in the window.
+fn plot_of(name: &str) -> String {
+    let chart = chart(name);
+    format!(
+        "(() => {{ const place = document.getElementById('chart-{name}'); place.scrollIntoView({{behavior: 'instant', block: 'center'}});
+           const box = place.getBoundingClientRect(); const grid = {chart}.getModel().getComponent('grid').coordinateSystem.getRect();
+           return {{x: box.left + grid.x, y: box.top + grid.y, width: grid.width, height: grid.height}}; }})()"
+    )
+}
+
+/// Asserts that each of these charts has a curve of some size where curves are drawn: axes, marks and the slider of the zoom do not count.
+async fn assert_charts(browser: &Browser, names: &[&str]) {
+    for name in names {
         let drawn = browser
             .ask(&format!(
-                "[...document.querySelectorAll('#chart-{chart} path')].filter(path => {{
-                   const box = path.getBoundingClientRect(); return box.width > 40 && box.height > 0; }}).length"
+                "(plot => [...document.querySelectorAll('#chart-{name} path')].filter(path => {{
+                   const box = path.getBoundingClientRect();
+                   return box.width > 40 && box.height > 4 && box.top > plot.y - 2 && box.bottom < plot.y + plot.height + 2; }}).length)({})",
+                plot_of(name)
             ))
             .await;
-        assert!(drawn.as_u64() > Some(0), "the chart of {chart} is blank");
+        assert!(drawn.as_u64() > Some(0), "the chart of {name} is blank");
     }
+    browser.ask("scrollTo({top: 0, behavior: 'instant'})").await;
 }
+
+/// Points at a chart, at a part of its width, and gives what the tip says.
+async fn tip_of(browser: &Browser, name: &str, part: f64) -> String {
+    let plot = browser.ask(&plot_of(name)).await;
+    browser.frames().await;
+    let part_of = |name: &str| plot[name].as_f64().expect("it has a place");
+    let x = part_of("x") + part_of("width") * part;
+    browser
+        .point(x, part_of("y") + part_of("height") / 2.0)
+        .await;
+    let tip = format!("document.querySelector('#chart-{name} .tip')");
+    browser.until(&format!("{tip}?.textContent")).await;
+    let said = browser.ask(&format!("{tip}.textContent")).await;
+    said.as_str().expect("it is text").to_owned()
+}
+
+/// The charts of a report.
+const CHARTS: [&str; 4] = ["children", "memory", "worker", "sessions"];
 
 /// The names of the sessions, as the page holds them.
 async fn sessions(browser: &Browser) -> Vec<String> {
@@ -250,7 +292,7 @@ fn clean_run(port: u16) -> Result<(), Failed> {
         DESKTOP,
         &Page::of_run("clean.toml"),
         async |browser| {
-            assert_charts(browser).await;
+            assert_charts(browser, &CHARTS).await;
             let names = sessions(browser).await;
             assert_eq!(names.len(), 4, "{names:?}");
             let count = text(browser, ".lanes-count").await;
@@ -275,7 +317,7 @@ fn clean_run(port: u16) -> Result<(), Failed> {
 
 fn leaking_run(port: u16) -> Result<(), Failed> {
     with(port, DESKTOP, &Page::of_run("leak.toml"), async |browser| {
-        assert_charts(browser).await;
+        assert_charts(browser, &CHARTS).await;
         browser.picture("leak-top").await;
         let names = sessions(browser).await;
         let pids = first_pids(browser).await;
@@ -389,7 +431,7 @@ fn thousands(port: u16) -> Result<(), Failed> {
     );
     println!("page: {whole} bytes, of which lanes: {}", data.len());
     with(port, DESKTOP, &page, async |browser| {
-        assert_charts(browser).await;
+        assert_charts(browser, &CHARTS).await;
         // By the page's own clock, from the start of the navigation to the end of the last script. A machine that is busy with other
         // things makes it longer and nothing makes it shorter, so that being fast enough once in ten times is enough.
         let (mut drawn, mut lanes) = (f64::MAX, f64::MAX);
@@ -495,6 +537,23 @@ fn zoom(port: u16) -> Result<(), Failed> {
             .ask("document.querySelector('.lanes-reset').click()")
             .await;
         assert_eq!(place_of(browser, session).await["width"], before["width"]);
+        // The rows in view are some of many, and their time a part of the run's.
+        browser
+            .ask("document.querySelector('.lanes-fit').click()")
+            .await;
+        browser
+            .until("!document.querySelector('.lanes-reset').hidden")
+            .await;
+        let fitted = place_of(browser, session).await;
+        assert!(
+            fitted["width"].as_f64() > before["width"].as_f64().map(|width| width * 2.0)
+                && fitted["seen"] == true,
+            "{before} became {fitted}"
+        );
+        browser.picture("fitted").await;
+        browser
+            .ask("document.querySelector('.lanes-reset').click()")
+            .await;
         let (x, y) = middle(&before);
         browser
             .devtools(
@@ -615,4 +674,168 @@ fn paper(port: u16) -> Result<(), Failed> {
             .await;
         browser.until(&format!("{tall} === {before}")).await;
     })
+}
+
+/// The page of two runs whose samples share no moment.
+fn compared() -> Page {
+    let ((a, _), (mut b, _)) = (samples::many(200), samples::hostile());
+    b.elapsed_ms += 60_000;
+    for point in &mut b.series {
+        point.t_ms += 137;
+        point.children += 40;
+    }
+    let comparison = compare::compare(("before", &a), ("after", &b), 0);
+    Page::new(&compare::html::render(&comparison, &a, &b).expect("it is rendered"))
+}
+
+/// What the size of the letters of an element is, in CSS pixels.
+async fn size_of_letters(browser: &Browser, selector: &str) -> f64 {
+    let size = browser
+        .ask(&format!(
+            "parseFloat(getComputedStyle(document.querySelector('{selector}')).fontSize)"
+        ))
+        .await;
+    size.as_f64().expect("it is a number")
+}
+
+fn comparison(port: u16) -> Result<(), Failed> {
+    with(port, DESKTOP, &compared(), async |browser| {
+        assert_charts(browser, &["children", "memory", "worker"]).await;
+        let sentence = size_of_letters(browser, "h1 .sentence").await;
+        assert!(sentence > 28.0, "the verdict is {sentence} px");
+        let sign = browser
+            .ask("document.querySelector('h1 .sign').getBoundingClientRect().width")
+            .await;
+        assert!(sign.as_f64() > Some(20.0), "{sign}");
+        browser.picture("compared-top").await;
+        // Anywhere, both runs are told, though neither has a sample where the other has one.
+        for part in [0.2, 0.5, 0.8] {
+            let said = tip_of(browser, "children", part).await;
+            assert!(
+                said.contains("A (dashed)") && said.contains("B5") | said.contains("B6"),
+                "{said}"
+            );
+        }
+        browser.picture("compared-hovered").await;
+        // Beyond the end of A only B is told.
+        let said = tip_of(browser, "children", 0.99).await;
+        assert!(said.contains('B') && !said.contains("A (dashed)"), "{said}");
+        let elements = browser
+            .ask("[...document.querySelectorAll('body *')].filter(element => ['IMG', 'IFRAME', 'B-'].includes(element.tagName)).length")
+            .await;
+        assert_eq!(elements, 0, "elements that nobody wrote");
+    })
+}
+
+fn comparison_on_a_phone(port: u16) -> Result<(), Failed> {
+    with(port, PHONE, &compared(), async |browser| {
+        let width = browser.ask("document.documentElement.scrollWidth").await;
+        assert_eq!(width, 390, "the page scrolls sideways");
+        browser.picture("phone-compared-top").await;
+        browser
+            .ask("document.getElementById('figures').scrollIntoView({behavior: 'instant'})")
+            .await;
+        let beside = browser
+            .ask(
+                "[...document.querySelectorAll('.sums thead th:nth-child(-n + 3), .sums tbody tr:not(.group) > :nth-child(-n + 3)')]
+                   .filter(cell => cell.getBoundingClientRect().right > innerWidth).map(cell => cell.textContent)",
+            )
+            .await;
+        assert_eq!(beside, json!([]), "figures beside the window");
+        browser.picture("phone-compared").await;
+    })
+}
+
+fn charts(port: u16) -> Result<(), Failed> {
+    let sample = samples::many(500);
+    with(port, DESKTOP, &Page::of(&sample), async |browser| {
+        let said = tip_of(browser, "children", 0.5).await;
+        for word in ["10 min", "within their time", "retained", "alive"] {
+            assert!(said.contains(word), "{word} in {said}");
+        }
+        let said = tip_of(browser, "worker", 0.5).await;
+        assert!(said.contains("worker’s RSS"), "{said}");
+        browser.picture("chart-hovered").await;
+        let reach = |name: &str| {
+            let chart = chart(name);
+            format!("(zoom => Math.round(zoom.end - zoom.start))({chart}.getOption().dataZoom[0])")
+        };
+        let click = |how: &str| format!("document.querySelector('[data-zoom={how}]').click()");
+        browser.ask(&click("in")).await;
+        browser.ask(&click("in")).await;
+        // The other charts follow in a later turn of the page.
+        for name in CHARTS {
+            browser.until(&format!("{} === 25", reach(name))).await;
+        }
+        let shown = text(browser, "#zoom-shown").await;
+        assert_eq!(shown, "7 min 30 s to 12 min 30 s");
+        let said = tip_of(browser, "children", 0.01).await;
+        assert!(said.starts_with("7 min 3"), "{said}");
+        browser.ask(&click("forth")).await;
+        let shown = text(browser, "#zoom-shown").await;
+        assert_eq!(shown, "10 min to 15 min");
+        assert_charts(browser, &CHARTS).await;
+        browser.picture("chart-zoomed").await;
+        browser.ask(&click("all")).await;
+        browser
+            .until(&format!("{} === 100", reach("sessions")))
+            .await;
+        assert_eq!(text(browser, "#zoom-shown").await, "");
+    })
+}
+
+fn checkpoint(port: u16) -> Result<(), Failed> {
+    for (verdict, tone, words, facts) in [
+        (
+            Verdict::Inconclusive,
+            "so_far",
+            "So far, and the run goes on",
+            "Nothing against the worker",
+        ),
+        (
+            Verdict::Fail,
+            "fail",
+            "Fail so far, and the run goes on",
+            "2 of 400 processes outlived their time",
+        ),
+    ] {
+        let (mut report, lanes) = samples::many(200);
+        report.checkpoint = true;
+        report.cut_off = false;
+        report.verdict = verdict;
+        report.as_expected = false;
+        report.unexpected = vec!["the verdict is not what was expected".to_owned()];
+        report.roles.primary.spawned = 400;
+        if verdict == Verdict::Fail {
+            report.roles.primary.retained = 2;
+        }
+        with(
+            port,
+            DESKTOP,
+            &Page::of(&(report, lanes)),
+            async |browser| {
+                let said = text(browser, "h1").await;
+                assert!(said.contains(words) && said.contains(facts), "{said}");
+                let top = text(browser, "#verdict").await;
+                for never in ["expected", "fail,", "Cut off"] {
+                    assert!(!top.contains(never), "{never} in {top}");
+                }
+                let shown = browser
+                    .ask("document.documentElement.dataset.verdict")
+                    .await;
+                assert_eq!(shown, tone);
+                browser.picture(&format!("checkpoint-{tone}")).await;
+            },
+        )?;
+    }
+    let (mut report, lanes) = samples::many(200);
+    report.cut_off = true;
+    with(
+        port,
+        DESKTOP,
+        &Page::of(&(report, lanes)),
+        async |browser| {
+            assert_eq!(text(browser, "h1 .pill").await, "Cut off");
+        },
+    )
 }

@@ -79,7 +79,7 @@ pub enum Command {
         /// The rule, such as `retained`; without it, all are listed
         rule: Option<String>,
     },
-    /// Prints a JSON schema: of scenario files, for editors, or of report.json, for programs that read it
+    /// Prints a JSON schema: of scenario files, for editors, or of report.json or compare.json, for programs that read them
     Schema {
         /// Of what
         #[arg(default_value = "scenario")]
@@ -101,6 +101,8 @@ pub enum SchemaOf {
     Scenario,
     /// `report.json`
     Report,
+    /// `compare.json`
+    Compare,
 }
 
 /// Which format goes to stdout.

@@ -30,6 +30,7 @@ use clap::{CommandFactory, Parser};
 use self::args::{Arguments, Command, SchemaOf};
 use self::exit_code::ExitCode;
 use self::failure::Failure;
+use crate::compare::schema as compare_schema;
 use crate::report::schema as report_schema;
 use crate::scenario::schema as scenario_schema;
 
@@ -71,6 +72,7 @@ fn carry_out(arguments: Arguments) -> Result<ExitCode, Failure> {
             let schema = match of {
                 SchemaOf::Scenario => scenario_schema::schema(),
                 SchemaOf::Report => report_schema::schema(),
+                SchemaOf::Compare => compare_schema::schema(),
             };
             output::result(&format!("{schema:#}\n"))
         }

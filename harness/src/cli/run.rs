@@ -1,7 +1,7 @@
 //! `run`: runs scenarios and judges them.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use super::args::{Format, RunArguments};
@@ -221,12 +221,18 @@ fn render(report: &Report, lanes: &Lanes, format: Format) -> Result<String, Fail
 
 /// How this terminal is written to.
 pub fn style() -> Style {
-    let width = comfy_table::Table::new()
-        .width()
-        .map_or(Style::default().width, usize::from);
+    let size = io::stdout()
+        .is_terminal()
+        .then(ratatui::crossterm::terminal::size);
+    // A terminal that does not know its size says that it has none.
+    let size = size
+        .and_then(Result::ok)
+        .filter(|(columns, lines)| *columns > 0 && *lines > 1);
     Style {
         colour: output::colour(&io::stdout()),
-        width,
+        width: size.map_or(Style::default().width, |(columns, _)| columns.into()),
+        // One line is for the prompt of the shell.
+        height: size.map(|(_, lines)| usize::from(lines - 1)),
     }
 }
 

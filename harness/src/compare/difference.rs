@@ -12,6 +12,8 @@ use crate::judge::finding::Finding;
 use crate::report::Report;
 use crate::scenario::Bin;
 
+/// How many sessions are named of a finding; the others are in the reports.
+const SESSIONS: usize = 3;
 /// What a growth finding's signature ends with when a baseline was slower; the shape is the same without it.
 const FASTER: &str = ", faster than the baseline";
 
@@ -169,7 +171,7 @@ pub(super) fn findings(a: &Report, b: &Report, tolerance: u32) -> Vec<FindingDif
                 }),
                 signature,
                 cause: shown.cause,
-                sessions: shown.sessions,
+                sessions: shown.sessions.into_iter().take(SESSIONS).collect(),
                 seen: shown.evidence.seen,
             })
         })
@@ -393,20 +395,30 @@ fn overhead(a: &Report, b: &Report) -> Table {
             row(
                 "harness CPU",
                 Unit::Milliseconds,
-                Wish::Less,
+                Wish::Neither,
                 cpu(a),
                 cpu(b),
             ),
             row(
                 "of one processor",
                 Unit::Share,
-                Wish::Less,
+                Wish::Neither,
                 share(a),
                 share(b),
             ),
             samples("samples", Wish::Neither, of_a.ticks, of_b.ticks),
-            samples("late samples", Wish::Less, of_a.late_ticks, of_b.late_ticks),
-            samples("lost samples", Wish::Less, of_a.lost_ticks, of_b.lost_ticks),
+            samples(
+                "late samples",
+                Wish::Neither,
+                of_a.late_ticks,
+                of_b.late_ticks,
+            ),
+            samples(
+                "lost samples",
+                Wish::Neither,
+                of_a.lost_ticks,
+                of_b.lost_ticks,
+            ),
         ],
     )
 }

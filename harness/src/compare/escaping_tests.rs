@@ -20,10 +20,19 @@ fn compared(text: &str) -> (Comparison, Report, Report) {
 fn nothing_controls_the_terminal_and_the_first_line_is_one() {
     for text in texts() {
         let (comparison, _, _) = compared(&text);
-        let shown = |colour| terminal::render(&comparison, Style { colour, width: 100 });
-        check_plain(&shown(false));
-        check_coloured(&shown(true));
-        let second = shown(false)
+        let shown = |colour, height| {
+            let style = Style {
+                colour,
+                width: 100,
+                height,
+            };
+            terminal::render(&comparison, style)
+        };
+        for height in [None, Some(24)] {
+            check_plain(&shown(false, height));
+            check_coloured(&shown(true, height));
+        }
+        let second = shown(false, None)
             .lines()
             .nth(1)
             .map(|line| line.starts_with("A  "));

@@ -61,12 +61,12 @@ const fn is_leak(rule: Bin) -> bool {
     )
 }
 
-/// How the bins of what outlives its time changed: `retained 0 -> 121`.
+/// How the bins of what outlives its time changed: `retained 0 → 121`.
 fn moved(a: &Report, b: &Report) -> String {
     let bins = leaks(a).into_iter().zip(leaks(b));
     let moved: Vec<String> = bins
         .filter(|((_, of_a), (_, of_b))| of_a != of_b)
-        .map(|((name, of_a), (_, of_b))| format!("{name} {of_a} -> {of_b}"))
+        .map(|((name, of_a), (_, of_b))| format!("{name} {of_a} → {of_b}"))
         .collect();
     moved.join(", ")
 }
@@ -101,13 +101,13 @@ fn worse(a: &Report, b: &Report, regressions: &[Regression]) -> Vec<String> {
     let (of_a, of_b) = (a.roles.all(), b.roles.all());
     if !of(|rule| rule == Bin::KilledEarly).is_empty() {
         parts.push(format!(
-            "ends processes before their time: killed early {} -> {}",
+            "ends processes before their time: killed early {} → {}",
             of_a.killed_early, of_b.killed_early
         ));
     }
     if !of(|rule| rule == Bin::Lost).is_empty() {
         parts.push(format!(
-            "loses work: lost {} of {} items -> {} of {}",
+            "loses work: lost {} of {} items → {} of {}",
             a.work.lost, a.work.offered, b.work.lost, b.work.offered
         ));
     }
@@ -151,9 +151,7 @@ fn leaks_more(a: &Report, b: &Report) -> String {
         };
         let (each_a, each_b) = (each(of_a, a), each(of_b, b));
         return if each_b > each_a {
-            format!(
-                "leaks more per session: {each_a:.2} -> {each_b:.2} processes ({of_a} -> {of_b})"
-            )
+            format!("leaks more per session: {each_a:.2} → {each_b:.2} processes ({of_a} → {of_b})")
         } else {
             format!(
                 "leaks in a new way: {} {} ({of_a} in A)",
@@ -219,7 +217,7 @@ fn better(a: &Report, b: &Report) -> Vec<String> {
             "ends fewer"
         };
         parts.push(format!(
-            "{how} processes before their time: killed early {} -> {}",
+            "{how} processes before their time: killed early {} → {}",
             all_a.killed_early, all_b.killed_early
         ));
     }
@@ -230,7 +228,7 @@ fn better(a: &Report, b: &Report) -> Vec<String> {
             "loses less work"
         };
         parts.push(format!(
-            "{how}: lost {} of {} items -> {} of {}",
+            "{how}: lost {} of {} items → {} of {}",
             a.work.lost, a.work.offered, b.work.lost, b.work.offered
         ));
     }

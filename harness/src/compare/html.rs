@@ -5,18 +5,37 @@ use askama::Template;
 use charming::Chart;
 use charming::element::{LineStyle, LineStyleType};
 
-use super::words::{self, Line, Lines};
+use super::words::{self, Line};
 use super::{Comparison, Outcome};
 use crate::judge::Point;
 use crate::report::Report;
 use crate::report::html::charts::{ChartOf, Unit, data, frame, legend, line};
+use crate::report::html::embed::{self, Prose};
 use crate::report::html::{
-    CHART_LIBRARY, CHART_LIBRARY_VERSION, CHART_SCRIPT, HtmlError, STYLE, embed,
+    CHART_LIBRARY, CHART_LIBRARY_VERSION, CHART_SCRIPT, HtmlError, STYLE, with_capital,
 };
 use crate::units::{self, Count};
 
 /// What this page has beside the looks that it shares.
 const OWN_STYLE: &str = include_str!("compare.css");
+/// How many sessions are named with a finding; the others are in the reports.
+const SESSIONS: usize = 3;
+
+/// A table of figures on the page.
+struct Figures {
+    name: String,
+    lines: Vec<Cells>,
+}
+
+/// One line of such a table.
+struct Cells {
+    name: String,
+    a: String,
+    b: String,
+    change: String,
+    each: String,
+    tone: &'static str,
+}
 
 /// A finding on the page.
 struct Found {
@@ -31,13 +50,15 @@ struct Found {
 #[template(path = "compare/compare.html")]
 struct Page<'a> {
     comparison: &'a Comparison,
-    verdict: &'static str,
+    tone: &'static str,
     outcome: &'static str,
+    headline: String,
     a: String,
     b: String,
     regressions: Vec<String>,
     findings: Vec<Found>,
-    tables: Vec<Lines>,
+    tables: Vec<Figures>,
+    per_session: bool,
     charts: Vec<ChartOf>,
     charts_data: String,
     style: &'static str,
@@ -57,23 +78,36 @@ pub fn render(comparison: &Comparison, a: &Report, b: &Report) -> Result<String,
     let findings = comparison.findings.iter().map(|finding| Found {
         word: words::change_word(finding.change),
         tone: words::finding_tone(finding).name(),
-        text: words::finding(finding),
+        text: arrows(&words::finding(finding)),
         seen: finding.seen.clone(),
-        sessions: finding.sessions.join(", "),
+        sessions: sessions(&finding.sessions),
     });
+    let tables: Vec<Figures> = words::tables(comparison)
+        .into_iter()
+        .map(|table| Figures {
+            name: table.name,
+            lines: table.lines.iter().flat_map(cells).collect(),
+        })
+        .collect();
+    let mut lines = tables.iter().flat_map(|table| &table.lines);
     Ok(Page {
         comparison,
-        verdict: match comparison.outcome {
+        per_session: lines.any(|line| !line.each.is_empty()),
+        tone: match comparison.outcome {
             Outcome::Regression => "fail",
             Outcome::Undecided => "inconclusive",
             Outcome::NoRegression => "pass",
         },
         outcome: words::outcome(comparison.outcome),
+        headline: arrows(&with_capital(&comparison.headline)),
         a: words::side(&comparison.a),
         b: words::side(&comparison.b),
-        regressions: words::regressions(comparison),
+        regressions: words::regressions(comparison)
+            .iter()
+            .map(|text| arrows(text))
+            .collect(),
         findings: findings.collect(),
-        tables: words::tables(comparison),
+        tables,
         charts_data: embed::script_json(&charts)?,
         charts,
         style: STYLE,
@@ -83,6 +117,52 @@ pub fn render(comparison: &Comparison, a: &Report, b: &Report) -> Result<String,
         chart_script: CHART_SCRIPT,
     }
     .render()?)
+}
+
+/// From what to what, with the sign that a terminal may lack.
+fn arrows(text: &str) -> String {
+    text.replace(" -> ", " → ")
+}
+
+/// A figure as it is printed: the sign of less is as wide as that of more, and a value that there is not is a dash.
+fn figure(text: &str) -> String {
+    let text = arrows(text);
+    match text.strip_prefix('-') {
+        Some("") => "–".to_owned(),
+        Some(less) => format!("−{less}"),
+        None => text,
+    }
+}
+
+/// A line of words as lines of the page: percentiles, which are one line elsewhere, have one each, for they are columns of a phone's
+/// width otherwise.
+fn cells(line: &Line) -> Vec<Cells> {
+    let parts = |text: &str| -> Vec<String> { text.split(" / ").map(figure).collect() };
+    let (a, b, change) = (parts(&line.a), parts(&line.b), parts(&line.change));
+    let names = line.name.split(" / ");
+    names
+        .enumerate()
+        .map(|(place, name)| {
+            let part = |of: &[String]| of.get(place).cloned().unwrap_or_default();
+            Cells {
+                name: name.to_owned(),
+                a: part(&a),
+                b: part(&b),
+                change: part(&change),
+                each: figure(&line.each),
+                tone: line.tone.name(),
+            }
+        })
+        .collect()
+}
+
+/// The first of these sessions, and how many more there are.
+fn sessions(names: &[String]) -> String {
+    let named = names[..names.len().min(SESSIONS)].join(", ");
+    match names.len().saturating_sub(SESSIONS) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
 }
 
 /// Both curves in one chart, for each figure that has one; none where neither run was sampled.
@@ -144,18 +224,11 @@ fn both(a: &Report, b: &Report, unit: Unit, of: fn(&Point) -> Option<u64>) -> Ch
         .legend(legend())
         .series(curve(
             "A (dashed)",
-            "var(--accent)",
+            "var(--side-a)",
             LineStyleType::Dashed,
             a,
         ))
-        .series(curve("B", "var(--over)", LineStyleType::Solid, b))
-}
-
-impl Line {
-    /// The class of its cells.
-    fn class(&self) -> &'static str {
-        self.tone.name()
-    }
+        .series(curve("B", "var(--side-b)", LineStyleType::Solid, b))
 }
 
 #[cfg(test)]

@@ -35,9 +35,12 @@ pub mod html;
 pub mod json;
 pub mod markdown;
 mod regression;
+mod scenario;
+pub mod schema;
 pub mod terminal;
 mod words;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::judge::GrowthFigure;
@@ -45,12 +48,13 @@ use crate::report::Report;
 use crate::scenario::{Bin, Verdict};
 
 pub use regression::{Kind, Outcome, Regression};
+pub use scenario::KeyDifference;
 
 /// The version of the JSON form. It grows when a field changes its meaning or goes; new fields do not change it.
 pub const SCHEMA: u32 = 1;
 
 /// Two runs side by side, and what came of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Comparison {
     /// The version of this form.
     pub schema: u32,
@@ -64,6 +68,9 @@ pub struct Comparison {
     pub doubts: Vec<String>,
     /// Why the two are not comparable as they are; empty where they are.
     pub caveats: Vec<String>,
+    /// In which keys the scenarios differ, in the order of their names; empty also where a report does not hold its scenario. The names,
+    /// the seed, the model's cleanup and what was expected are left out.
+    pub scenario: Vec<KeyDifference>,
     /// By how many percent more of the same is still no regression.
     pub tolerance: u32,
     /// The first run: what there was.
@@ -81,7 +88,7 @@ pub struct Comparison {
 }
 
 /// One of the two runs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Side {
     /// Where it was taken from, as it was typed.
     pub given: String,
@@ -104,7 +111,7 @@ pub struct Side {
 }
 
 /// Figures of one kind.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Table {
     /// What they are of: `processes`, `role helper`, `work`, `time to go`.
     pub name: String,
@@ -113,7 +120,7 @@ pub struct Table {
 }
 
 /// One figure of both runs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Row {
     /// Its name.
     pub name: &'static str,
@@ -132,7 +139,7 @@ pub struct Row {
 }
 
 /// A figure of both runs, divided by their sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct Each {
     /// A's.
     pub a: f64,
@@ -141,7 +148,7 @@ pub struct Each {
 }
 
 /// A figure's amount.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Amount {
     /// A count, bytes or milliseconds.
@@ -161,7 +168,7 @@ impl Amount {
 }
 
 /// The unit of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Things that are counted.
@@ -179,7 +186,7 @@ pub enum Unit {
 }
 
 /// What one wishes of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Wish {
     /// The less the better.
@@ -191,7 +198,7 @@ pub enum Wish {
 }
 
 /// How a finding changed from A to B.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// B alone has it.
@@ -207,7 +214,7 @@ pub enum Change {
 }
 
 /// A finding of either run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct FindingDifference {
     /// How it changed.
     pub change: Change,
@@ -225,14 +232,14 @@ pub struct FindingDifference {
     pub explained: Option<u32>,
     /// Why, from evidence: B's where B has it.
     pub cause: String,
-    /// The first sessions that it concerns: B's where B has it.
+    /// The first sessions that it concerns, three at most: B's where B has it.
     pub sessions: Vec<String>,
     /// What was seen: B's where B has it.
     pub seen: String,
 }
 
 /// A threshold of either run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ThresholdDifference {
     /// What was measured, with its unit in the name.
     pub metric: String,
@@ -245,7 +252,7 @@ pub struct ThresholdDifference {
 }
 
 /// A threshold and what was measured against it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Measured {
     /// The most that is allowed.
     pub limit: u64,
@@ -256,7 +263,7 @@ pub struct Measured {
 }
 
 /// A figure that is watched for growth, of either run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct GrowthDifference {
     /// Its name.
     pub figure: String,
@@ -276,13 +283,17 @@ pub fn compare(a: (&str, &Report), b: (&str, &Report), tolerance: u32) -> Compar
     let regressions = regression::regressions(a.1, b.1, &findings, &thresholds, &growth);
     let doubts = regression::doubts(a.1, b.1, &regressions);
     let outcome = regression::outcome(&regressions, &doubts);
+    let scenario = scenario::differences(a.1, b.1);
+    let mut caveats: Vec<String> = scenario::sentence(&scenario).into_iter().collect();
+    caveats.extend(difference::caveats(a.1, b.1));
     Comparison {
         schema: SCHEMA,
         headline: headline::headline(a.1, b.1, outcome, &regressions, &doubts),
         outcome,
         regressions,
         doubts,
-        caveats: difference::caveats(a.1, b.1),
+        caveats,
+        scenario,
         tolerance,
         a: difference::side(a.0, a.1),
         b: difference::side(b.0, b.1),

@@ -1,16 +1,17 @@
 //! Whether B is worse than A. The module's documentation says what a regression is.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::difference::counts_work;
 use super::{Change, FindingDifference, GrowthDifference, ThresholdDifference};
 use crate::judge::finding::rule_name;
-use crate::report::Report;
+use crate::report::{Report, sentences};
 use crate::scenario::{Bin, Verdict};
 use crate::timeline::event::Source;
 
 /// What came of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// B is worse than A.
@@ -22,7 +23,7 @@ pub enum Outcome {
 }
 
 /// In what way B is worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// It has a finding that A does not have.
@@ -38,7 +39,7 @@ pub enum Kind {
 }
 
 /// One way in which B is worse.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Regression {
     /// In what way.
     pub kind: Kind,
@@ -92,7 +93,7 @@ pub(super) fn regressions(
             subject: finding.signature.clone(),
             sure: has_seen(a, finding.rule),
             words: format!(
-                "{} {} -> {}{}{explained}",
+                "{} {} → {}{}{explained}",
                 rule_name(finding.rule),
                 finding.a,
                 finding.b,
@@ -113,8 +114,9 @@ pub(super) fn regressions(
     }
     for threshold in thresholds {
         if let (true, Some(of_b)) = (threshold.newly_crossed, threshold.b) {
+            let measured = |value| sentences::measured(&threshold.metric, value);
             let before = match threshold.a {
-                Some(of_a) => format!("{} in A", of_a.actual),
+                Some(of_a) => format!("{} in A", measured(of_a.actual)),
                 None => "A has no such threshold".to_owned(),
             };
             found.push(Regression {
@@ -124,7 +126,9 @@ pub(super) fn regressions(
                 sure: has_seen(a, Bin::Limit),
                 words: format!(
                     "{} is {}, above {} ({before})",
-                    threshold.metric, of_b.actual, of_b.limit
+                    threshold.metric,
+                    measured(of_b.actual),
+                    measured(of_b.limit)
                 ),
             });
         }

@@ -1,65 +1,129 @@
 //! The comparison for people, on a screen.
+//!
+//! On a terminal it takes no more lines than fit: it says the least that must be said, and then as much more as there is room for. Of the
+//! figures those that changed are shown there, and those that are better or worse before all others.
 
-use super::words::{self, Line, Tone};
+use super::words::{self, Line, Lines, Tone};
 use super::{Comparison, Outcome};
-use crate::report::escape::{plain, plain_cut};
-use crate::report::terminal::{Style, wrap};
+use crate::report::escape::plain;
+use crate::report::terminal::{Style, broken, columns, cut, topmost};
 
-/// How many findings are shown; the others are in the JSON form.
-const FINDINGS: usize = 8;
 /// How wide the names of tables and notes are.
 const NAMES: usize = 12;
+/// The narrowest screen that is laid out for.
+const NARROWEST: usize = 60;
+/// The least columns of a figure's name.
+const LEAST_NAME: usize = 12;
+/// The least columns of a figure.
+const LEAST_FIGURE: usize = 8;
+/// How many lines of a small screen the headline may take.
+const HEADLINE: usize = 3;
 
-/// The comparison in at most about a screen: what came of it, why it may not be comparable, the findings, the figures.
+/// How much of a comparison is said.
+#[derive(Clone, Copy)]
+struct Detail {
+    /// The most lines of a sentence; it is cut after that.
+    lines: usize,
+    /// How many entries of a list are shown: doubts, caveats, what is worse.
+    listed: usize,
+    /// How many findings are shown.
+    findings: usize,
+    /// How many figures are shown; with an end to them, only those that changed.
+    figures: usize,
+}
+
+impl Detail {
+    /// All that is ever shown.
+    const ALL: Self = Self {
+        lines: usize::MAX,
+        listed: usize::MAX,
+        findings: 8,
+        figures: usize::MAX,
+    };
+
+    /// What must be said.
+    const LEAST: Self = Self {
+        lines: 1,
+        listed: 1,
+        findings: 1,
+        figures: 0,
+    };
+
+    /// What is worth more room, the most worthy first; each is left out where it does not fit.
+    const MORE: [fn(&mut Self); 11] = [
+        |detail| detail.findings = 3,
+        |detail| detail.figures = 4,
+        |detail| detail.listed = 2,
+        |detail| detail.lines = 2,
+        |detail| detail.figures = 8,
+        |detail| detail.listed = 4,
+        |detail| detail.findings = Self::ALL.findings,
+        |detail| detail.figures = 12,
+        |detail| detail.lines = 4,
+        |detail| detail.listed = 8,
+        |detail| detail.figures = 24,
+    ];
+}
+
+/// The comparison: what came of it, why it may not be comparable, the findings, the figures; no higher than the screen.
 pub fn render(comparison: &Comparison, style: Style) -> String {
+    let style = Style {
+        width: style.width.max(NARROWEST),
+        ..style
+    };
+    let Some(height) = style.height else {
+        return drawn(comparison, style, Detail::ALL);
+    };
+    let drawn = |detail| drawn(comparison, style, detail);
+    let fits = |text: &str| text.lines().count() <= height;
+    let all = drawn(Detail::ALL);
+    if fits(&all) {
+        return all;
+    }
+    let mut detail = Detail::LEAST;
+    let mut text = drawn(detail);
+    for more in Detail::MORE {
+        let mut with = detail;
+        more(&mut with);
+        let longer = drawn(with);
+        if fits(&longer) {
+            (detail, text) = (with, longer);
+        }
+    }
+    topmost(&text, height)
+}
+
+fn drawn(comparison: &Comparison, style: Style, detail: Detail) -> String {
     let mut out = Screen {
         text: String::new(),
         style,
+        detail,
     };
-    let tone = match comparison.outcome {
-        Outcome::Regression => "1;31",
-        Outcome::Undecided => "1;33",
-        Outcome::NoRegression => "1;32",
-    };
-    // One line, however long: it is what a script takes with `head -1`.
-    let headline = plain(&comparison.headline);
-    let (first, rest) = headline.split_at(headline.find([':', ';']).unwrap_or(headline.len()));
-    let painted = out.style.painted(first, tone);
-    out.line(&format!("{painted}{rest}"));
+    out.headline(comparison);
     out.noted("A", &words::side(&comparison.a));
     out.noted("B", &words::side(&comparison.b));
-    for doubt in &comparison.doubts {
-        out.noted("in doubt", doubt);
-    }
-    for caveat in &comparison.caveats {
-        out.noted("beware", caveat);
-    }
-    for regression in words::regressions(comparison) {
-        out.noted("worse", &regression);
-    }
+    out.listed("in doubt", &comparison.doubts);
+    out.listed("beware", &comparison.caveats);
+    out.listed("worse", &words::regressions(comparison));
     if !comparison.findings.is_empty() {
         out.line("");
     }
-    for finding in comparison.findings.iter().take(FINDINGS) {
-        let word = format!("{:<NAMES$}", words::change_word(finding.change));
-        let word = out.toned(&word, words::finding_tone(finding));
-        let text = plain_cut(&words::finding(finding), 2 * out.style.width);
-        let text = wrap(&text, out.style.width.saturating_sub(NAMES), 0);
-        let text = text.replace('\n', &format!("\n{}", " ".repeat(NAMES)));
-        out.line(&format!("{word}{text}"));
+    for finding in comparison.findings.iter().take(detail.findings) {
+        let word = words::change_word(finding.change);
+        out.marked(word, words::finding_tone(finding), &words::finding(finding));
     }
-    if comparison.findings.len() > FINDINGS {
-        let more = comparison.findings.len() - FINDINGS;
+    if comparison.findings.len() > detail.findings {
+        let more = comparison.findings.len() - detail.findings;
         out.noted("", &format!("and {more} more kinds of findings"));
     }
-    out.line("");
-    out.tables(comparison);
+    out.figures(words::tables(comparison));
     out.text
 }
 
 struct Screen {
     text: String,
     style: Style,
+    detail: Detail,
 }
 
 impl Screen {
@@ -76,54 +140,218 @@ impl Screen {
         }
     }
 
-    /// A name and what there is to say about it, in lines that fit.
-    fn noted(&mut self, name: &str, text: &str) {
-        let text = wrap(text, self.style.width.saturating_sub(NAMES), 0);
-        let text = text.replace('\n', &format!("\n{}", " ".repeat(NAMES)));
-        self.line(&format!("{name:<NAMES$}{text}"));
+    /// What came of it: one line, however long, where a script may want it with `head -1`.
+    fn headline(&mut self, comparison: &Comparison) {
+        let tone = match comparison.outcome {
+            Outcome::Regression => "1;31",
+            Outcome::Undecided => "1;33",
+            Outcome::NoRegression => "1;32",
+        };
+        let safe = plain(&comparison.headline);
+        let shown = match self.style.height {
+            Some(_) => broken(&safe, self.style.width, HEADLINE).join("\n"),
+            None => safe,
+        };
+        let (first, rest) = shown.split_at(shown.find([':', ';']).unwrap_or(shown.len()));
+        let painted = self.style.painted(first, tone);
+        self.line(&format!("{painted}{rest}"));
     }
 
-    /// All figures in one table, the name of each part before its first line.
-    fn tables(&mut self, comparison: &Comparison) {
-        let tables = words::tables(comparison);
-        let lines: Vec<&Line> = tables.iter().flat_map(|table| &table.lines).collect();
-        let widest = |of: fn(&Line) -> &str, least: usize| {
-            let lengths = lines.iter().map(|line| plain(of(line)).chars().count());
-            lengths.max().unwrap_or(0).max(least)
-        };
-        let (names, of_a, of_b, changes) = (
-            widest(|line| &line.name, 0),
-            widest(|line| &line.a, 1),
-            widest(|line| &line.b, 1),
-            widest(|line| &line.change, 6),
-        );
-        let with_each = lines.iter().any(|line| !line.each.is_empty());
-        let each = if with_each { "  per session" } else { "" };
+    /// A name and what there is to say about it, in lines that fit.
+    fn noted(&mut self, name: &str, text: &str) {
+        self.marked(name, Tone::Neutral, text);
+    }
+
+    fn marked(&mut self, name: &str, tone: Tone, text: &str) {
+        let lines = broken(&plain(text), self.style.width - NAMES, self.detail.lines);
+        for (place, line) in lines.iter().enumerate() {
+            let name = if place == 0 { name } else { "" };
+            let name = self.toned(&format!("{name:<NAMES$}"), tone);
+            self.line(&format!("{name}{line}"));
+        }
+    }
+
+    /// As many of these as there is room for, and how many there are beside.
+    fn listed(&mut self, name: &str, texts: &[String]) {
+        for text in texts.iter().take(self.detail.listed) {
+            self.noted(name, text);
+        }
+        if texts.len() > self.detail.listed {
+            let more = texts.len() - self.detail.listed;
+            self.noted("", &format!("and {more} more"));
+        }
+    }
+
+    /// Figures in one table, the name of each part before its first line.
+    fn figures(&mut self, tables: Vec<Lines>) {
+        let all: usize = tables.iter().map(|table| table.lines.len()).sum();
+        let tables = chosen(tables, self.detail.figures);
+        let shown: usize = tables.iter().map(|table| table.lines.len()).sum();
+        if shown > 0 {
+            self.line("");
+            self.table(tables);
+        }
+        if shown < all {
+            let more = all - shown;
+            let lead = if shown == 0 { "" } else { "and " };
+            self.noted("", &format!("{lead}{more} more figures: --format markdown"));
+        }
+    }
+
+    fn table(&mut self, mut tables: Vec<Lines>) {
+        let mut widths = Columns::of(&tables);
+        if widths.width() > self.style.width {
+            for line in tables.iter_mut().flat_map(|table| &mut table.lines) {
+                without_interval(&mut line.a);
+                without_interval(&mut line.b);
+            }
+            widths = Columns::of(&tables);
+        }
+        if self.style.height.is_some() {
+            widths.shrink(self.style.width);
+        }
+        let Columns {
+            names,
+            a,
+            b,
+            change,
+            each,
+        } = widths;
+        let head = if each > 0 { "per session" } else { "" };
+        let change_head = left("change", change);
         self.line(&format!(
-            "{:<NAMES$}{:<names$}  {:>of_a$}  {:>of_b$}  {:<changes$}{each}",
-            "", "", "A", "B", "change"
+            "{:NAMES$}{:names$}  {}  {}  {change_head}  {head}",
+            "",
+            "",
+            right("A", a),
+            right("B", b)
         ));
         for table in &tables {
+            // A name that is longer than its column goes on before the next figures.
+            let parts = broken(&plain(&table.name), NAMES - 1, table.lines.len());
             for (place, line) in table.lines.iter().enumerate() {
-                let part = if place == 0 { table.name.as_str() } else { "" };
-                let change = format!("{:<changes$}", plain(&line.change));
-                let change = self.toned(&change, line.tone);
-                self.line(&format!(
-                    "{part:<NAMES$}{:<names$}  {:>of_a$}  {:>of_b$}  {change}  {}",
-                    plain(&line.name),
-                    plain(&line.a),
-                    plain(&line.b),
+                let part = parts.get(place).map_or("", String::as_str);
+                let word = self.toned(&left(&plain(&line.change), change), line.tone);
+                let per_session = if each > 0 {
                     plain(&line.each)
+                } else {
+                    "".into()
+                };
+                self.line(&format!(
+                    "{}{}  {}  {}  {word}  {per_session}",
+                    left(part, NAMES),
+                    left(&plain(&line.name), names),
+                    right(&plain(&line.a), a),
+                    right(&plain(&line.b), b),
                 ));
             }
         }
     }
 }
 
+/// A text at the left of so many columns.
+fn left(text: &str, width: usize) -> String {
+    let text = cut(text, width);
+    let space = " ".repeat(width.saturating_sub(columns(&text)));
+    text + &space
+}
+
+/// A text at the right of so many columns.
+fn right(text: &str, width: usize) -> String {
+    let text = cut(text, width);
+    " ".repeat(width.saturating_sub(columns(&text))) + &text
+}
+
+/// The widths of a table's columns.
+struct Columns {
+    names: usize,
+    a: usize,
+    b: usize,
+    change: usize,
+    /// Nothing where the column is left out.
+    each: usize,
+}
+
+impl Columns {
+    /// As wide as the widest of their texts.
+    fn of(tables: &[Lines]) -> Self {
+        let widest = |of: fn(&Line) -> &str, least: usize| {
+            let lines = tables.iter().flat_map(|table| &table.lines);
+            let lengths = lines.map(|line| columns(&plain(of(line))));
+            lengths.max().unwrap_or(0).max(least)
+        };
+        Self {
+            names: widest(|line| &line.name, 0),
+            a: widest(|line| &line.a, 1),
+            b: widest(|line| &line.b, 1),
+            change: widest(|line| &line.change, "change".len()),
+            each: match widest(|line| &line.each, 0) {
+                0 => 0,
+                each => each.max("per session".len()),
+            },
+        }
+    }
+
+    fn width(&self) -> usize {
+        let each = if self.each > 0 { 2 + self.each } else { 0 };
+        NAMES + self.names + 2 + self.a + 2 + self.b + 2 + self.change + each
+    }
+
+    /// Makes them fit: without the figures per session, then with shorter names, then with shorter figures.
+    fn shrink(&mut self, width: usize) {
+        let too_much = |columns: &Self| columns.width().saturating_sub(width);
+        if too_much(self) > 0 {
+            self.each = 0;
+        }
+        let least = LEAST_NAME.min(self.names);
+        self.names = self.names.saturating_sub(too_much(self)).max(least);
+        let least = |column: usize| column.min(LEAST_FIGURE);
+        self.a = self.a.saturating_sub(too_much(self)).max(least(self.a));
+        self.b = self.b.saturating_sub(too_much(self)).max(least(self.b));
+        let least = least(self.change);
+        self.change = self.change.saturating_sub(too_much(self)).max(least);
+    }
+}
+
+/// So many figures: with an end to them those that changed alone, and those that are better or worse before all others. Their order stays.
+fn chosen(mut tables: Vec<Lines>, most: usize) -> Vec<Lines> {
+    if most == usize::MAX {
+        return tables;
+    }
+    let lines = || tables.iter().flat_map(|table| &table.lines);
+    let matters = lines().filter(|line| line.tone != Tone::Neutral).count();
+    let mut of_these = most.min(matters);
+    let mut of_others = most - of_these;
+    for table in &mut tables {
+        table.lines.retain(|line| {
+            let room = if line.tone == Tone::Neutral {
+                &mut of_others
+            } else {
+                &mut of_these
+            };
+            let shown = line.has_changed() && *room > 0;
+            *room -= usize::from(shown);
+            shown
+        });
+    }
+    tables.retain(|table| !table.lines.is_empty());
+    tables
+}
+
+/// A slope without the interval in which it surely lies.
+fn without_interval(text: &mut String) {
+    if let Some(at) = text.find(" (") {
+        text.truncate(at);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::compare;
     use crate::compare::examples::{cured, doubtful, regressed, same};
+    use crate::judge::finding::Finding;
+    use crate::report::hostile::{report, texts};
 
     #[test]
     fn a_regression_is_shown() {
@@ -145,18 +373,61 @@ mod tests {
         insta::assert_snapshot!(render(&same(), Style::default()));
     }
 
+    /// A screen without colours.
+    fn screen(width: usize, height: usize) -> Style {
+        Style {
+            colour: false,
+            width,
+            height: Some(height),
+        }
+    }
+
     #[test]
-    fn it_fits_a_screen() {
-        for comparison in [regressed(), cured(), doubtful(), same()] {
-            let lines = render(&comparison, Style::default()).lines().count();
-            assert!(lines <= 60, "{lines} lines");
+    fn a_small_screen_has_what_matters_most() {
+        insta::assert_snapshot!(render(&regressed(), screen(80, 24)));
+    }
+
+    #[test]
+    fn a_larger_screen_has_more() {
+        insta::assert_snapshot!(render(&cured(), screen(120, 30)));
+    }
+
+    #[test]
+    fn nothing_is_higher_or_wider_than_the_screen() {
+        let mut comparisons = vec![regressed(), cured(), doubtful(), same()];
+        for text in texts().iter().chain([&"進程漏れ 🧵".repeat(40)]) {
+            let (a, mut b) = (report(&format!("{text}.")), report(text));
+            let many = |one: &Finding| {
+                let numbered = |number| Finding {
+                    signature: format!("{} {number}", one.signature),
+                    ..one.clone()
+                };
+                (0..20).map(numbered).collect::<Vec<_>>()
+            };
+            b.findings = b.findings.iter().flat_map(many).collect();
+            comparisons.push(compare((text, &a), (text, &b), 0));
+            comparisons.push(compare((text, &b), (text, &a), 0));
+        }
+        for comparison in comparisons {
+            for (width, height) in [(80, 24), (120, 30), (60, 12), (80, 3), (200, 60)] {
+                let text = render(&comparison, screen(width, height));
+                let lines = text.lines().count();
+                assert!(lines <= height, "{lines} lines of {height}: {text}");
+                for line in text.lines() {
+                    let columns = ratatui::text::Span::raw(line).width();
+                    assert!(columns <= width, "{columns} columns of {width}: {line}");
+                }
+            }
         }
     }
 
     #[test]
     fn only_colours_control_the_terminal_and_only_where_they_may() {
         for colour in [false, true] {
-            let style = Style { colour, width: 100 };
+            let style = Style {
+                colour,
+                ..Style::default()
+            };
             let text = render(&regressed(), style);
             assert_eq!(text.contains('\x1b'), colour);
             for (at, _) in text.match_indices('\x1b') {

@@ -8,10 +8,16 @@ use super::{
 };
 use crate::judge::GrowthFigure;
 use crate::judge::finding::rule_name;
+use crate::report::sentences;
 use crate::units::{self, Count};
 
 /// Below this part of the larger one, two amounts that were measured and not counted are alike to people.
 const ALIKE: f64 = 0.005;
+/// Below this part of the larger one, a difference of what was measured is neither good nor bad: two runs of the same differ by as much.
+const NOISE: f64 = 0.1;
+
+/// The change of what is the same in both.
+const SAME: &str = "=";
 
 /// Whether a difference is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +58,13 @@ pub(super) struct Line {
     pub tone: Tone,
 }
 
+impl Line {
+    /// Whether the two runs differ in it, as far as people see.
+    pub fn has_changed(&self) -> bool {
+        self.change != SAME && self.a != self.b
+    }
+}
+
 /// A table in words.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Lines {
@@ -67,7 +80,7 @@ pub(super) fn tables(comparison: &Comparison) -> Vec<Lines> {
         .tables
         .iter()
         .map(|table| Lines {
-            name: table.name.clone(),
+            name: title(&table.name).to_owned(),
             lines: lines(table),
         })
         .collect();
@@ -92,19 +105,51 @@ pub(super) fn tables(comparison: &Comparison) -> Vec<Lines> {
     tables
 }
 
-/// The lines of a table. Percentiles are one line.
-fn lines(table: &Table) -> Vec<Line> {
-    let is_time = |row: &&Row| row.unit == Unit::Milliseconds && row.name != "harness CPU";
-    let times: Vec<&Row> = table.rows.iter().filter(is_time).collect();
-    if !times.is_empty() {
-        return percentiles(&times).into_iter().collect();
+/// What a table is called for people.
+fn title(name: &str) -> &str {
+    match name {
+        "time to go" => "gone after",
+        "end answers" => "answer to end requests",
+        name => name,
     }
+}
+
+/// The lines of a table.
+fn lines(table: &Table) -> Vec<Line> {
+    // How many times there are is no figure of its own: the books say how many processes went.
+    let is_time = |row: &Row| row.unit == Unit::Milliseconds;
+    let of_times = table.name != "watching" && table.rows.iter().any(is_time);
     // Sessions say nothing where all of both came to their end.
+    let alike = table.name == "sessions" && table.rows.iter().all(|row| row.a == row.b);
+    let spawned = table.rows.iter().find(|row| row.name == "spawned");
     let rows = table.rows.iter();
-    let alike = table.name == "sessions" && rows.clone().all(|row| row.a == row.b);
-    rows.filter(|row| !alike && has_something(row))
-        .map(line)
+    rows.filter(|row| !alike && has_something(row) && (!of_times || is_time(row)))
+        .map(|row| {
+            let mut line = line(row);
+            // Times alone are never a regression: they are shown.
+            if of_times {
+                line.tone = Tone::Neutral;
+            }
+            // Fewer that went as they should are good news where fewer were started.
+            if let ("clean", Some(spawned)) = (row.name, spawned) {
+                line.tone = of_all(row, spawned);
+            }
+            line
+        })
         .collect()
+}
+
+/// Whether more of a part is a larger share of the whole, which is good.
+fn of_all(part: &Row, whole: &Row) -> Tone {
+    let share = |part: Option<Amount>, whole: Option<Amount>| match (part, whole) {
+        (Some(part), Some(whole)) if whole.number() > 0.0 => Some(part.number() / whole.number()),
+        _ => None,
+    };
+    match (share(part.a, whole.a), share(part.b, whole.b)) {
+        (Some(a), Some(b)) if a > b => Tone::Worse,
+        (Some(a), Some(b)) if a < b => Tone::Better,
+        _ => Tone::Neutral,
+    }
 }
 
 fn has_something(row: &Row) -> bool {
@@ -123,33 +168,10 @@ fn line(row: &Row) -> Line {
                 Unit::Bytes => amount_of(Unit::Bytes, amount),
                 _ => format!("{amount:.2}"),
             };
-            format!("{} -> {}", amount(each.a), amount(each.b))
+            format!("{} → {}", amount(each.a), amount(each.b))
         }),
         tone: tone(row),
     }
-}
-
-fn percentiles(rows: &[&Row]) -> Option<Line> {
-    let join = |of: &dyn Fn(&Row) -> String| {
-        rows.iter()
-            .map(|row| of(row))
-            .collect::<Vec<_>>()
-            .join(" / ")
-    };
-    let comparable = rows.iter().any(|row| row.ratio.is_some());
-    rows.iter().any(|row| has_something(row)).then(|| Line {
-        name: join(&|row| row.name.to_owned()),
-        a: join(&|row| amount_or_none(row.unit, row.a)),
-        b: join(&|row| amount_or_none(row.unit, row.b)),
-        change: if comparable {
-            join(&|row| row.ratio.map_or_else(|| "-".to_owned(), times))
-        } else {
-            String::new()
-        },
-        each: String::new(),
-        // Times alone are never a regression: they are shown.
-        tone: Tone::Neutral,
-    })
 }
 
 /// A factor.
@@ -183,10 +205,10 @@ fn change(row: &Row) -> String {
         return String::new();
     };
     let (a, b) = (a.number(), b.number());
-    if is_alike(row.unit, a, b) {
-        return "=".to_owned();
+    if differ_by_less(row.unit, a, b, ALIKE) {
+        return SAME.to_owned();
     }
-    let sign = if b > a { '+' } else { '-' };
+    let sign = if b > a { '+' } else { '−' };
     let difference = format!("{sign}{}", amount_of(row.unit, (b - a).abs()));
     match (row.unit, row.ratio) {
         (Unit::Count | Unit::Rate, _) | (_, None) => difference,
@@ -194,11 +216,11 @@ fn change(row: &Row) -> String {
     }
 }
 
-/// Whether two amounts are the same to people: exactly, where things are counted.
-fn is_alike(unit: Unit, a: f64, b: f64) -> bool {
+/// Whether two amounts differ by no more than this part of the larger one, or not at all where things are counted.
+fn differ_by_less(unit: Unit, a: f64, b: f64, part: f64) -> bool {
     let least = match unit {
         Unit::Count => 0.0,
-        _ => ALIKE * a.abs().max(b.abs()),
+        _ => part * a.abs().max(b.abs()),
     };
     (a - b).abs() <= least
 }
@@ -211,7 +233,7 @@ fn tone(row: &Row) -> Tone {
     let (a, b) = row
         .per_session
         .map_or((a.number(), b.number()), |each| (each.a, each.b));
-    if is_alike(row.unit, a, b) {
+    if differ_by_less(row.unit, a, b, NOISE) {
         return Tone::Neutral;
     }
     match (row.wish, b > a) {
@@ -228,7 +250,9 @@ fn threshold(threshold: &ThresholdDifference) -> Line {
             || "no such threshold".to_owned(),
             |measured| {
                 let relation = if measured.ok { "within" } else { "ABOVE" };
-                format!("{}, {relation} {}", measured.actual, measured.limit)
+                let [actual, limit] = [measured.actual, measured.limit]
+                    .map(|value| sentences::measured(&threshold.metric, value));
+                format!("{actual}, {relation} {limit}")
             },
         )
     };
@@ -273,7 +297,7 @@ fn growth(difference: &GrowthDifference) -> Option<Line> {
         (Some(a), Some(b)) => a
             .per_session
             .zip(b.per_session)
-            .map(|(of_a, of_b)| format!("{} -> {}", slope(a, of_a), slope(b, of_b))),
+            .map(|(of_a, of_b)| format!("{} → {}", slope(a, of_a), slope(b, of_b))),
         _ => None,
     };
     let grows = |figure: &Option<GrowthFigure>| figure.as_ref().is_some_and(|figure| figure.grows);
@@ -296,7 +320,11 @@ fn growth(difference: &GrowthDifference) -> Option<Line> {
 
 /// A slope, which may be below nothing.
 fn slope(figure: &GrowthFigure, slope: f64) -> String {
-    let sign = if slope < 0.0 { "-" } else { "+" };
+    let sign = match slope {
+        slope if slope < 0.0 => "−",
+        slope if slope > 0.0 => "+",
+        _ => "",
+    };
     if figure.figure.ends_with("RSS") {
         format!("{sign}{}", units::bytes(slope.abs() as u64))
     } else {
@@ -343,7 +371,7 @@ pub(super) const fn finding_tone(finding: &FindingDifference) -> Tone {
     }
 }
 
-/// A finding in one line behind the word for its change: `retained 0 -> 121: primary …`.
+/// A finding in one line behind the word for its change: `retained 0 → 121: primary …`.
 pub(super) fn finding(finding: &FindingDifference) -> String {
     let shape = finding.signature.strip_prefix(rule_name(finding.rule));
     let note = if finding.blames {
@@ -354,7 +382,7 @@ pub(super) fn finding(finding: &FindingDifference) -> String {
     let counts = if finding.a == finding.b {
         finding.a.to_string()
     } else {
-        format!("{} -> {}", finding.a, finding.b)
+        format!("{} → {}", finding.a, finding.b)
     };
     format!(
         "{} {counts}{note}{}",

@@ -322,8 +322,8 @@ mod tests {
     #[test]
     fn a_gym_without_fault_is_shown() {
         let style = Style {
-            colour: false,
             width: 90,
+            ..Style::default()
         };
         insta::assert_snapshot!(render(&right(), style));
     }
@@ -333,6 +333,7 @@ mod tests {
         let style = Style {
             colour: true,
             width: 100,
+            ..Style::default()
         };
         let text = render(&mixed(), style);
         assert!(text.starts_with("\x1b[31mSomething is off\x1b[0m:"));

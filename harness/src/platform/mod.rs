@@ -11,7 +11,7 @@
 //! | [`pss_bytes`], [`open_file_count`], [`open_pipe_count`] | memory and open files of a process |
 //! | [`owner_of`], [`arguments`], [`environment`], [`executable`], [`working_folder`], [`open_files`] | whose a process is, what it was started with, where it stands |
 //! | [`StdinHolderSearch`] | who holds the other end of a process's stdin |
-//! | [`memory_bytes`], [`available_memory_bytes`], [`page_size`], [`start_time_units`], [`load_average`], [`processor_time`] | the machine, and what it spends on the harness |
+//! | [`memory_bytes`], [`available_memory_bytes`], [`page_size`], [`start_time_units`], [`load_average`], [`processor_time`], [`resident_bytes`] | the machine, and what it spends on the harness |
 //! | [`shared_memory_file`] | memory that many processes map and that exists once |
 //! | [`become_subreaper`], [`die_with_parent`] | ties between a process and its parent |
 //! | [`give_out_next`], [`may_give_out_pids`] | the pid of the next process of this PID namespace |
@@ -76,6 +76,12 @@ pub struct OpenFile {
 /// Whether an error says that the process it speaks of is gone.
 pub fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ESRCH) | Some(libc::ENOENT))
+}
+
+/// The RSS of this process, in bytes. None where that cannot be read.
+pub fn resident_bytes() -> Option<u64> {
+    let stat = stat_of(std::process::id()).ok()??;
+    Some(stat.row(page_size()).rss_bytes)
 }
 
 /// Turns "the process is gone" into `None`.

@@ -31,6 +31,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::Course;
+
 /// The format's version: a larger major one cannot be read by an older program.
 pub const MAJOR: u32 = 1;
 /// The format's minor version: additions that an older program may ignore.
@@ -95,4 +97,7 @@ pub struct Manifest {
 pub struct Overhead {
     /// Processor time of the inner process, in milliseconds: driver, witnesses and recorder together.
     pub cpu_ms: u64,
+    /// RSS of the inner process at the samples, in bytes, where that could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<Course>,
 }

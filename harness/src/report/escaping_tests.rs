@@ -11,9 +11,15 @@ use crate::judge::lanes::Lanes;
 fn nothing_controls_the_terminal() {
     for text in texts() {
         for width in [60, 120] {
-            let shown = |colour| terminal::render(&report(&text), Style { colour, width });
-            check_plain(&shown(false));
-            check_coloured(&shown(true));
+            for height in [None, Some(24)] {
+                let style = |colour| Style {
+                    colour,
+                    width,
+                    height,
+                };
+                check_plain(&terminal::render(&report(&text), style(false)));
+                check_coloured(&terminal::render(&report(&text), style(true)));
+            }
         }
     }
 }

@@ -114,6 +114,11 @@ pub(crate) fn passing() -> Report {
             ticks: 62,
             late_ticks: 1,
             lost_ticks: 0,
+            rss_bytes: Some(Course {
+                first: 14 << 20,
+                last: 15 << 20,
+                max: 16 << 20,
+            }),
         },
         elapsed_ms: 6_230,
         machine_memory_bytes: 64_000_000_000,

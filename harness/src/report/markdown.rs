@@ -116,14 +116,20 @@ fn told(story: &Story) -> String {
     text + "\n</details>\n"
 }
 
+/// The commands that run it again, in a checkout of the harness.
+pub(super) fn from_nothing(report: &Report) -> Vec<String> {
+    let mut commands = vec!["cargo build --release".to_owned()];
+    commands.extend(sentences::install_again(report));
+    commands.push(sentences::run_again(report));
+    commands
+}
+
 /// How to run it again from nothing, with the scenario itself.
 fn again(report: &Report) -> String {
     if report.made.scenario.is_empty() {
         return String::new();
     }
-    let mut commands = vec!["cargo build --release".to_owned()];
-    commands.extend(sentences::install_again(report));
-    commands.push(sentences::run_again(report));
+    let commands = from_nothing(report);
     format!(
         "\n#### Run it again from nothing\n\n{}",
         steps(report, &commands)

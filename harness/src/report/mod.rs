@@ -27,6 +27,7 @@ use crate::judge::{
 };
 use crate::scenario::{Counts, Verdict};
 use crate::timeline::event::{Isolation, LoadStop, Source};
+use crate::units::Course;
 
 use story::Story;
 
@@ -54,6 +55,8 @@ pub struct RunIdentity {
     pub command: String,
     /// The CPU time that the harness itself used, in milliseconds, where that was measured.
     pub cpu_ms: Option<u64>,
+    /// RSS of the harness itself over the run, in bytes, where that was measured.
+    pub rss_bytes: Option<Course>,
     /// What was run on what, and how to have it again.
     pub made: Made,
     /// The scenario's file, where it was given by a path relative to where the run was started.
@@ -237,6 +240,9 @@ pub struct Overhead {
     /// Samples that were lost.
     #[serde(default)]
     pub lost_ticks: u32,
+    /// RSS of the harness itself at its samples, in bytes, where that was measured: what watches must not grow with what it watches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rss_bytes: Option<Course>,
 }
 
 /// How much space a recording takes.
@@ -350,6 +356,7 @@ impl Report {
                 ticks: judgement.ticks.taken,
                 late_ticks: judgement.ticks.late,
                 lost_ticks: judgement.ticks.lost,
+                rss_bytes: identity.rss_bytes,
             },
             elapsed_ms: judgement.elapsed_ms,
             machine_memory_bytes: run.map_or(0, |run| run.memory_bytes),

@@ -8,7 +8,7 @@ use crate::judge::finding::{Finding, rule_name};
 use crate::judge::{TimeToReap, witness_name};
 use crate::scenario::{Bin, Verdict};
 use crate::timeline::event::LoadStop;
-use crate::units::{self, Count};
+use crate::units::{self, Count, Course};
 
 /// How many sessions are named with each finding; the others are in `report.json`.
 const SESSIONS: usize = 3;
@@ -441,7 +441,20 @@ pub(super) fn watching(report: &Report) -> String {
             units::span(Span::from_millis(cpu))
         );
     }
+    if let Some(rss) = overhead.rss_bytes {
+        text += &format!(", its own RSS {}", course(rss));
+    }
     text
+}
+
+/// How an amount of memory went over a run.
+pub(super) fn course(bytes: Course) -> String {
+    format!(
+        "{} first, {} last, {} at most",
+        units::bytes(bytes.first),
+        units::bytes(bytes.last),
+        units::bytes(bytes.max)
+    )
 }
 
 /// A finding's first line: `121 retained: …`, and whether a baseline knows it.

@@ -1,20 +1,28 @@
 //! The report for people, on a screen.
+//!
+//! On a terminal it takes no more lines than fit, so that the verdict, which comes first, stays in sight: it says the least that must be
+//! said, and then as much more as there is room for, what matters most first. Where nobody says how high the screen is, all is said.
 
-use comfy_table::{CellAlignment, Table, presets};
-use fake_claude::quantity::Span;
+mod detail;
+mod lines;
+mod processes;
 
-use super::escape::{plain, plain_cut};
+pub use lines::wrap;
+pub(crate) use lines::{broken, columns, cut};
+
+use super::escape::plain;
 use super::{Report, sentences};
-use crate::judge::finding::{Finding, ProcessLine};
+use crate::judge::Threshold;
+use crate::judge::finding::Finding;
 use crate::scenario::Verdict;
-use crate::units;
+use detail::{Detail, Watching};
 
-/// How many processes are shown of each finding.
-const ROWS: usize = 5;
-/// How many findings are shown in full.
-const FINDINGS: usize = 6;
 /// The narrowest screen that is laid out for.
 const NARROWEST: usize = 60;
+/// How far what belongs to a name is indented.
+const INDENT: usize = 12;
+/// How many lines of a small screen the verdict may take.
+const HEADLINE: usize = 3;
 
 /// How to draw.
 #[derive(Debug, Clone, Copy)]
@@ -23,12 +31,14 @@ pub struct Style {
     pub colour: bool,
     /// How many columns there are.
     pub width: usize,
+    /// How many lines there are; none where there is no end of them, as in a file.
+    pub height: Option<usize>,
 }
 
 impl Style {
     /// A text in a colour, given as the parameters of the terminal's escape sequence, where colours may be used.
     pub(crate) fn painted(self, text: &str, colour: &str) -> String {
-        if self.colour {
+        if self.colour && !text.is_empty() {
             format!("\x1b[{colour}m{text}\x1b[0m")
         } else {
             text.to_owned()
@@ -41,18 +51,49 @@ impl Default for Style {
         Self {
             colour: false,
             width: 120,
+            height: None,
         }
     }
 }
 
-/// The report in at most about a screen: the verdict first, then the books, what was found, and what it rests on.
+/// The report: the verdict first, then the books, what was found, and what it rests on; no higher than the screen.
 pub fn render(report: &Report, style: Style) -> String {
+    let style = Style {
+        width: style.width.max(NARROWEST),
+        ..style
+    };
+    let Some(height) = style.height else {
+        return drawn(report, style, Detail::ALL);
+    };
+    let drawn = |detail| drawn(report, style, detail);
+    let fits = |text: &str| text.lines().count() <= height;
+    let all = drawn(Detail::ALL);
+    if fits(&all) {
+        return all;
+    }
+    let mut detail = Detail::LEAST;
+    let mut text = drawn(detail);
+    for more in Detail::MORE {
+        let mut with = detail;
+        more(&mut with);
+        let longer = drawn(with);
+        if fits(&longer) {
+            (detail, text) = (with, longer);
+        }
+    }
+    topmost(&text, height)
+}
+
+/// The first lines of a text.
+pub(crate) fn topmost(text: &str, height: usize) -> String {
+    text.split_inclusive('\n').take(height).collect()
+}
+
+fn drawn(report: &Report, style: Style, detail: Detail) -> String {
     let mut out = Screen {
         text: String::new(),
-        style: Style {
-            width: style.width.max(NARROWEST),
-            ..style
-        },
+        style,
+        detail,
     };
     let colour = match report.verdict {
         Verdict::Pass => "32",
@@ -75,43 +116,43 @@ pub fn render(report: &Report, style: Style) -> String {
         out.wrapped("books", unbalanced);
     }
 
-    for finding in report.findings.iter().take(FINDINGS) {
-        out.gap();
-        out.finding(finding);
+    for (place, finding) in report.findings.iter().take(detail.findings).enumerate() {
+        if place == 0 || detail.gaps {
+            out.gap();
+        }
+        out.finding(finding, place < detail.proven);
     }
-    if report.findings.len() > FINDINGS {
-        out.gap();
-        let more = report.findings.len() - FINDINGS;
+    if report.findings.len() > detail.findings {
+        if detail.gaps {
+            out.gap();
+        }
+        let more = report.findings.len() - detail.findings;
         out.wrapped("", &format!("and {more} more kinds of findings"));
     }
 
     out.gap();
+    if report.verdict == Verdict::Inconclusive {
+        out.listed("in doubt", &report.reasons);
+    }
+    out.listed("unexpected", &report.unexpected);
+    let limits: Vec<String> = report.thresholds.iter().map(limit).collect();
+    out.listed("limit", &limits);
     out.wrapped("memory", &sentences::memory(report));
     if report.time_to_reap_ms.count > 0 {
-        out.wrapped("time to go", &sentences::times(&report.time_to_reap_ms));
+        out.wrapped("gone after", &sentences::times(&report.time_to_reap_ms));
     }
     if !report.forecast.words.is_empty() {
         out.wrapped("forecast", &report.forecast.words);
     }
-    for threshold in &report.thresholds {
-        let relation = if threshold.ok { "within" } else { "ABOVE" };
-        out.wrapped(
-            "limit",
-            &format!(
-                "{} is {}, {relation} {}",
-                threshold.metric, threshold.actual, threshold.limit
-            ),
-        );
-    }
-    out.wrapped("watched", &sentences::watching(report));
-    out.wrapped("would see", &report.smallest_leak);
-    if report.verdict == Verdict::Inconclusive {
-        for reason in &report.reasons {
-            out.wrapped("in doubt", reason);
-        }
-    }
-    for unexpected in &report.unexpected {
-        out.wrapped("unexpected", unexpected);
+    let told = match detail.watching {
+        Watching::Never => false,
+        Watching::InDoubt => report.verdict == Verdict::Inconclusive,
+        Watching::Always => true,
+    };
+    if told {
+        out.wrapped("watched", &sentences::watching(report));
+        let smallest = format!("leak that would be seen: {}", report.smallest_leak);
+        out.wrapped("smallest", &smallest);
     }
     if !report.command.is_empty() {
         out.wrapped("again", &report.command);
@@ -119,30 +160,22 @@ pub fn render(report: &Report, style: Style) -> String {
     out.text
 }
 
-/// A text broken into lines of at most so many columns, where its words allow it; every line but the first is indented by so many.
-/// Nothing in it controls a terminal.
-pub fn wrap(text: &str, width: usize, indent: usize) -> String {
-    let mut out = String::new();
-    let mut length = 0;
-    for word in plain(text).split(' ') {
-        let word_length = word.chars().count();
-        if length > 0 && length + 1 + word_length > width.max(NARROWEST) {
-            out.push('\n');
-            out.push_str(&" ".repeat(indent));
-            length = indent;
-        } else if length > 0 {
-            out.push(' ');
-            length += 1;
-        }
-        out.push_str(word);
-        length += word_length;
-    }
-    out
+/// A threshold and what was measured against it.
+fn limit(threshold: &Threshold) -> String {
+    let measured = |value| sentences::measured(&threshold.metric, value);
+    let relation = if threshold.ok { "within" } else { "ABOVE" };
+    format!(
+        "{} is {}, {relation} {}",
+        threshold.metric,
+        measured(threshold.actual),
+        measured(threshold.limit)
+    )
 }
 
 struct Screen {
     text: String,
     style: Style,
+    detail: Detail,
 }
 
 impl Screen {
@@ -155,131 +188,83 @@ impl Screen {
         self.text.push('\n');
     }
 
-    /// The first sentence, its verdict painted.
+    /// The first sentence, its verdict painted: one line, however long, where a script may want it with `head -1`.
     fn headline(&mut self, sentence: &str, colour: &str) {
         let safe = plain(sentence);
-        let (verdict, rest) = safe.split_once(':').unwrap_or((&safe, ""));
+        let shown = match self.style.height {
+            Some(_) => broken(&safe, self.style.width, HEADLINE).join("\n"),
+            None => safe,
+        };
+        let (verdict, rest) = shown.split_at(shown.find(':').unwrap_or(shown.len()));
         let painted = self.style.painted(verdict, &format!("1;{colour}"));
-        self.line(&format!("{painted}:{rest}"));
+        self.line(&format!("{painted}{rest}"));
     }
 
     /// A name and what there is to say about it, broken into lines that fit, later lines indented.
     fn wrapped(&mut self, name: &str, text: &str) {
-        const INDENT: usize = 12;
-        let first = if name.is_empty() {
-            String::new()
-        } else {
-            format!("{:<INDENT$}", name)
-        };
-        let indent = first.chars().count();
-        let mut line = first;
-        let mut empty = true;
-        for word in plain(text).split(' ') {
-            let room = line.chars().count() + 1 + word.chars().count() <= self.style.width;
-            if !empty && !room {
-                let full = std::mem::replace(&mut line, " ".repeat(indent));
-                self.line(&full);
-                empty = true;
-            }
-            if !empty {
-                line.push(' ');
-            }
-            line.push_str(word);
-            empty = false;
+        let indent = if name.is_empty() { 0 } else { INDENT };
+        let room = self.style.width - indent;
+        let lines = broken(&plain(text), room, self.detail.lines);
+        for (place, line) in lines.iter().enumerate() {
+            let name = if place == 0 { name } else { "" };
+            self.line(&format!("{name:<indent$}{line}"));
         }
-        self.line(&line);
     }
 
-    fn finding(&mut self, finding: &Finding) {
-        let first = plain_cut(&sentences::finding_line(finding), 2 * self.style.width);
+    /// As many of these as there is room for, and how many there are beside.
+    fn listed(&mut self, name: &str, texts: &[String]) {
+        for text in texts.iter().take(self.detail.listed) {
+            self.wrapped(name, text);
+        }
+        if texts.len() > self.detail.listed {
+            let more = texts.len() - self.detail.listed;
+            self.wrapped("", &format!("{:<INDENT$}and {more} more", ""));
+        }
+    }
+
+    fn finding(&mut self, finding: &Finding, proven: bool) {
         let colour = if finding.known || !finding.blames {
             "33"
         } else {
             "31"
         };
-        let painted = self.style.painted(&first, colour);
-        self.line(&painted);
-        self.wrapped("", &format!("  {}", sentences::evidence_line(finding)));
-        if finding.processes.is_empty() {
+        let first = plain(&sentences::finding_line(finding));
+        for line in broken(&first, self.style.width, self.detail.signature) {
+            let painted = self.style.painted(&line, colour);
+            self.line(&painted);
+        }
+        if !proven {
             return;
         }
-        let table = processes(&finding.processes, self.style.width);
-        for line in table.lines() {
-            self.line(line);
+        let evidence = if self.detail.places {
+            sentences::evidence_line(finding)
+        } else {
+            let evidence = &finding.evidence;
+            format!("expected {}; seen: {}", evidence.expected, evidence.seen)
+        };
+        for line in broken(&plain(&evidence), self.style.width - 2, self.detail.lines) {
+            self.line(&format!("  {line}"));
         }
-        let shown = finding.processes.len().min(ROWS);
-        let more = (finding.count as usize).saturating_sub(shown);
+        let rows = self.detail.rows.min(finding.processes.len());
+        if rows == 0 {
+            return;
+        }
+        let table = processes::table(&finding.processes[..rows], self.style.width);
+        for line in table.lines() {
+            self.line(&cut(line, self.style.width));
+        }
+        let more = (finding.count as usize).saturating_sub(rows);
         if more > 0 {
             self.line(&format!("  and {more} more"));
         }
     }
 }
 
-/// The table that `ps` would show, as people paste it into reports.
-fn processes(lines: &[ProcessLine], width: usize) -> String {
-    let shown = &lines[..lines.len().min(ROWS)];
-    let with_host = shown
-        .iter()
-        .any(|line| line.host_pid.is_some_and(|host| host != line.pid));
-    let with_pss = shown.iter().any(|line| line.pss_bytes.is_some());
-    let mut header = vec!["PID", "PPID"];
-    if with_host {
-        header.push("HOST PID");
-    }
-    header.push("RSS(KB)");
-    if with_pss {
-        header.push("PSS(KB)");
-    }
-    header.push("ELAPSED");
-    header.push("COMMAND");
-    let columns = header.len();
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
-    // Numbers take up to ten columns each, and the command has what is left.
-    let room = width.saturating_sub(10 * (columns - 1) + 2).max(20);
-    for line in shown {
-        let mut row = vec![line.pid.to_string(), line.ppid.to_string()];
-        if with_host {
-            row.push(line.host_pid.map_or("-".to_owned(), |pid| pid.to_string()));
-        }
-        row.push((line.rss_bytes / 1_024).to_string());
-        if with_pss {
-            let pss = line.pss_bytes.map(|pss| (pss / 1_024).to_string());
-            row.push(pss.unwrap_or_else(|| "-".to_owned()));
-        }
-        row.push(units::elapsed(Span::from_millis(line.age_ms)));
-        let command = match line.command.as_str() {
-            "" => "(no command line)",
-            command => command,
-        };
-        row.push(plain_cut(command, room));
-        table.add_row(row);
-    }
-    for column in table.column_iter_mut().take(columns - 1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.trim_fmt()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::examples::{failing, inconclusive, passing};
-
-    #[test]
-    fn words_are_broken_into_lines_that_fit() {
-        let text = "word ".repeat(40);
-        let wrapped = wrap(text.trim(), 70, 4);
-        assert!(wrapped.lines().all(|line| line.chars().count() <= 70));
-        assert!(
-            wrapped
-                .lines()
-                .skip(1)
-                .all(|line| line.starts_with("    word"))
-        );
-        assert_eq!(wrapped.split_whitespace().count(), 40);
-        assert_eq!(wrap("a\x1bb", 70, 0), "a\\x1bb");
-    }
+    use crate::report::hostile::{report, texts};
 
     #[test]
     fn a_failure_is_shown() {
@@ -296,16 +281,89 @@ mod tests {
         insta::assert_snapshot!(render(&inconclusive(), Style::default()));
     }
 
-    #[test]
-    fn a_narrow_screen_is_kept() {
-        let style = Style {
+    /// A screen without colours.
+    fn screen(width: usize, height: usize) -> Style {
+        Style {
             colour: false,
+            width,
+            height: Some(height),
+        }
+    }
+
+    #[test]
+    fn a_failure_is_shown_on_a_small_screen_with_what_matters_most() {
+        insta::assert_snapshot!(render(&failing(), screen(80, 24)));
+    }
+
+    #[test]
+    fn a_failure_is_shown_on_a_larger_screen_with_more() {
+        insta::assert_snapshot!(render(&failing(), screen(120, 30)));
+    }
+
+    #[test]
+    fn a_narrow_file_has_everything() {
+        let style = Style {
             width: 80,
+            ..Style::default()
         };
         let text = render(&failing(), style);
         insta::assert_snapshot!(text);
         for line in text.lines().skip(1) {
-            assert!(line.chars().count() <= 160, "{line}");
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+
+    /// Reports of every size: the examples, hostile ones, and these with more of everything than any screen is high.
+    fn reports() -> Vec<Report> {
+        let mut reports = vec![failing(), passing(), inconclusive()];
+        reports.extend(texts().iter().map(|text| report(text)));
+        let wide = "進程漏れ e\u{301} 🧵".repeat(40);
+        reports.push(report(&wide));
+        let larger = reports.clone().into_iter().map(|mut report| {
+            let many = |one: &Finding| vec![one.clone(); 20];
+            report.findings = report.findings.iter().flat_map(many).collect();
+            report.thresholds = vec![report.thresholds[0].clone(); 30];
+            report.reasons = vec!["a reason of many words ".repeat(20); 30];
+            report.unexpected.clone_from(&report.reasons);
+            report.verdict = Verdict::Inconclusive;
+            report
+        });
+        let larger: Vec<Report> = larger.collect();
+        reports.extend(larger);
+        reports
+    }
+
+    #[test]
+    fn nothing_is_higher_or_wider_than_the_screen() {
+        for report in reports() {
+            for (width, height) in [(80, 24), (120, 30), (60, 12), (80, 3), (200, 60)] {
+                let text = render(&report, screen(width, height));
+                let lines = text.lines().count();
+                assert!(lines <= height, "{lines} lines of {height}: {text}");
+                for line in text.lines() {
+                    let columns = ratatui::text::Span::raw(line).width();
+                    assert!(columns <= width, "{columns} columns of {width}: {line}");
+                }
+                assert!(
+                    text.starts_with(sentences::capital(report.verdict)),
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_screen_holds_every_cause_that_there_is_room_for_and_what_was_not_expected() {
+        let text = render(&failing(), screen(80, 24));
+        let parts = [
+            "121 retained: primary `claude` after complete: never signalled, stdin still",
+            "1 killed early",
+            "2 lost (known)",
+            "unexpected  killed_early 1, and none was expected",
+            "again       leak-harness repro 603",
+        ];
+        for part in parts {
+            assert!(text.contains(part), "{part}: {text}");
         }
     }
 
@@ -323,6 +381,7 @@ mod tests {
         let style = Style {
             colour: true,
             width: 100,
+            height: None,
         };
         let text = render(&failing(), style);
         assert!(text.starts_with("\x1b[1;31mFail, not as expected\x1b[0m:"));

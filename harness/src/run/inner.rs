@@ -186,9 +186,10 @@ async fn carry_out(order: Order, place: Surroundings, outer: &Rc<Outer>) -> Resu
         outer,
     )?;
     let outcome = run.live().await;
-    let cpu = run.witnesses.overhead().processor_time;
+    let watching = run.witnesses.overhead();
     let overhead = Overhead {
-        cpu_ms: u64::try_from(cpu.as_millis()).unwrap_or(u64::MAX),
+        cpu_ms: u64::try_from(watching.processor_time.as_millis()).unwrap_or(u64::MAX),
+        rss_bytes: watching.rss_bytes,
     };
     run.close().await;
     drop(run);

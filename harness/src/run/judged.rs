@@ -133,6 +133,7 @@ pub(super) fn identity(
         cleanup: manifest.cleanup.clone(),
         command: manifest.again.clone(),
         cpu_ms: overhead.map(|overhead| overhead.cpu_ms),
+        rss_bytes: overhead.and_then(|overhead| overhead.rss_bytes),
         made: Made {
             harness: manifest.harness.clone(),
             kernel: manifest.kernel.clone(),

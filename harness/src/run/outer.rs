@@ -194,14 +194,8 @@ async fn follow(
 
 /// The same with what this process itself takes.
 fn with_own(mut progress: Box<Progress>) -> Box<Progress> {
-    progress.outer_rss_bytes = own_rss_bytes();
+    progress.outer_rss_bytes = platform::resident_bytes().unwrap_or(0);
     progress
-}
-
-/// The RSS of this process; 0 where the system does not tell.
-pub(super) fn own_rss_bytes() -> u64 {
-    let stat = platform::stat_of(std::process::id()).ok().flatten();
-    stat.map_or(0, |stat| stat.row(platform::page_size()).rss_bytes)
 }
 
 /// The signals by which a user stops a run.

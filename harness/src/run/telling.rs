@@ -13,8 +13,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 use super::following::Followed;
 use super::inner::Outer;
 use super::order::{Progress, Soak, Told};
-use super::outer::own_rss_bytes;
 use crate::emitter::Emitter;
+use crate::platform;
 use crate::recording::Disk;
 use crate::report::{RecordingSize, Report, RunIdentity};
 use crate::timeline::event::{EventKind, LoadStop};
@@ -120,7 +120,7 @@ impl Telling {
             worker_rss_bytes: view.worker.map(|worker| worker.rss_bytes),
             recording_bytes: bytes,
             recording_bytes_per_hour: RecordingSize::of(bytes, now.as_millis()).bytes_per_hour,
-            harness_rss_bytes: own_rss_bytes(),
+            harness_rss_bytes: platform::resident_bytes().unwrap_or(0),
             outer_rss_bytes: 0,
         }
     }

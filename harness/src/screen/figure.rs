@@ -1,4 +1,4 @@
-//! Figures as rows: what it is, how much, and its last stretch as a sparkline.
+//! Figures as rows: what it is, how much, and its whole course as a sparkline.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -69,7 +69,7 @@ pub fn figures(frame: &mut Frame<'_>, area: Rect, shown: &[Figure<'_>]) {
         let Some(history) = figure.history.filter(|_| line.width >= LEAST_SPARKLINE) else {
             continue;
         };
-        let samples = history.last(usize::from(line.width));
+        let samples = history.course(usize::from(line.width));
         // A figure that does not change is a flat line at the bottom, and not a full block.
         let least = samples.iter().min().copied().unwrap_or(0);
         let bars = samples.iter().map(|sample| {

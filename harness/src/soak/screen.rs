@@ -10,7 +10,7 @@ use crate::judge::Leftover;
 use crate::judge::finding::rule_name;
 use crate::report::escape::plain;
 use crate::run::Progress;
-use crate::scenario::Counts;
+use crate::scenario::{Bin, Counts};
 use crate::screen::{self, Figure, History, NAME, Tone, right, words};
 use crate::units::{self, Count};
 
@@ -38,18 +38,20 @@ impl Courses {
 
 /// Draws the state.
 pub fn draw(frame: &mut Frame<'_>, label: &str, progress: &Progress, courses: &Courses) {
+    let shown = figures(progress, courses);
+    let rows = u16::try_from(shown.len()).unwrap_or(u16::MAX);
     let [heading, verdict, _, figures, _, leftovers] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Length(1),
-        Constraint::Length(6),
+        Constraint::Length(rows),
         Constraint::Length(1),
         Constraint::Min(0),
     ])
     .areas(frame.area());
     draw_heading(frame, heading, label, progress);
     draw_verdict(frame, verdict, progress);
-    draw_figures(frame, figures, progress, courses);
+    screen::figures(frame, figures, &shown);
     draw_leftovers(frame, leftovers, progress);
 }
 
@@ -77,7 +79,8 @@ fn draw_verdict(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
     frame.render_widget(Line::from(words(&said)).style(tone.style()), area);
 }
 
-fn draw_figures(frame: &mut Frame<'_>, area: Rect, progress: &Progress, courses: &Courses) {
+/// The figures. What was found is among them where the verdict's line names one of the findings alone.
+fn figures<'a>(progress: &Progress, courses: &'a Courses) -> Vec<Figure<'a>> {
     let so_far = &progress.so_far;
     let over = so_far.over.all();
     let worker = match (progress.worker_up, progress.worker_rss_bytes) {
@@ -90,8 +93,7 @@ fn draw_figures(frame: &mut Frame<'_>, area: Rect, progress: &Progress, courses:
         .map_or_else(String::new, |rate| {
             format!(", {} per hour", units::bytes(rate))
         });
-    let found = findings(&so_far.findings);
-    let figures = [
+    let mut figures = vec![
         Figure {
             name: "sessions",
             words: format!(
@@ -124,16 +126,6 @@ fn draw_figures(frame: &mut Frame<'_>, area: Rect, progress: &Progress, courses:
             history: Some(&courses.worker),
         },
         Figure {
-            name: "found",
-            words: if found.is_empty() {
-                "nothing".to_owned()
-            } else {
-                found
-            },
-            tone: Tone::Plain,
-            history: None,
-        },
-        Figure {
             name: "harness",
             words: format!(
                 "{} RSS; recording {}{growth}",
@@ -144,7 +136,15 @@ fn draw_figures(frame: &mut Frame<'_>, area: Rect, progress: &Progress, courses:
             history: None,
         },
     ];
-    screen::figures(frame, area, &figures);
+    if so_far.failed.is_some() {
+        figures.push(Figure {
+            name: "found",
+            words: findings(&so_far.findings),
+            tone: Tone::Plain,
+            history: None,
+        });
+    }
+    figures
 }
 
 fn draw_leftovers(frame: &mut Frame<'_>, area: Rect, progress: &Progress) {
@@ -198,7 +198,7 @@ fn row(leftover: &Leftover, now_ms: u64) -> Row<'_> {
         ),
         right(clock(now_ms.saturating_sub(leftover.due_ms))),
         right(units::bytes(leftover.rss_bytes)),
-        Cell::from(rule_name(leftover.bin)),
+        Cell::from(said(leftover.bin)),
         Cell::from(plain(session)),
         Cell::from(plain(&leftover.cause)),
     ])
@@ -208,9 +208,14 @@ fn row(leftover: &Leftover, now_ms: u64) -> Row<'_> {
 fn findings(counts: &Counts) -> String {
     let parts: Vec<String> = counts
         .iter()
-        .map(|(rule, count)| format!("{count} {}", rule_name(*rule)))
+        .map(|(rule, count)| format!("{count} {}", said(*rule)))
         .collect();
     parts.join(", ")
+}
+
+/// A rule's name for people.
+fn said(rule: Bin) -> String {
+    rule_name(rule).replace('_', " ")
 }
 
 fn clock(ms: u64) -> String {
@@ -225,7 +230,6 @@ mod tests {
     use super::*;
     use crate::judge::{Over, SoFar};
     use crate::process::ProcessIdentity;
-    use crate::scenario::Bin;
 
     fn clean() -> Progress {
         Progress {

@@ -44,6 +44,7 @@ use tokio::task::JoinHandle;
 use crate::emitter::Emitter;
 use crate::platform::{self, Exit, HostPids};
 use crate::process::ProcessIdentity;
+use crate::units::Course;
 
 pub use ending::Cleaning;
 pub use error::{WitnessError, allowed_files, check_files, required_files};
@@ -62,6 +63,8 @@ pub struct Overhead {
     pub processor_time: Duration,
     /// Samples taken.
     pub ticks: u64,
+    /// The RSS of the inner process at the samples, in bytes, where that can be read.
+    pub rss_bytes: Option<Course>,
 }
 
 /// The witnesses of a run. Dropping them ends their tasks and the control connections, which ends every fake.
@@ -209,6 +212,7 @@ impl Witnesses {
         Overhead {
             processor_time: platform::processor_time().saturating_sub(self.processor_time_before),
             ticks: self.shared.roll.borrow().ticks,
+            rss_bytes: self.shared.roll.borrow().own_rss_bytes,
         }
     }
 

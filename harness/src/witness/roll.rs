@@ -132,6 +132,8 @@ pub(super) struct Roll {
     pub(super) facts: VecDeque<Fact>,
     /// How many samples were taken.
     pub(super) ticks: u64,
+    /// The RSS of this process at the samples, in bytes.
+    pub(super) own_rss_bytes: Option<Course>,
     /// What is known of the worker's open files.
     open_files: open_files::OpenFiles,
     view: View,
@@ -172,6 +174,7 @@ impl Roll {
             freed_pid: None,
             facts: VecDeque::new(),
             ticks: 0,
+            own_rss_bytes: None,
             open_files: open_files::OpenFiles::default(),
             view: View::default(),
             news: false,

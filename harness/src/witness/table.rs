@@ -6,9 +6,9 @@ use std::rc::Weak;
 use fake_claude::quantity::Span;
 
 use super::Witnesses;
-use crate::platform::Pids;
+use crate::platform::{self, Pids};
 use crate::timeline::event::{EventKind, Source};
-use crate::units::RunTime;
+use crate::units::{Course, RunTime};
 
 /// A shorter tick would be nothing but sampling.
 const SHORTEST_TICK: Span = Span::from_millis(1);
@@ -64,6 +64,9 @@ impl Witnesses {
         {
             let mut roll = self.shared.roll.borrow_mut();
             roll.ticks += 1;
+            if let Some(bytes) = platform::resident_bytes() {
+                roll.own_rss_bytes = Some(Course::with(roll.own_rss_bytes, bytes));
+            }
             let at = self.shared.now();
             let event = match self.pass(&mut roll) {
                 Ok(()) => roll.sample(late, at),

@@ -624,14 +624,24 @@ fn the_schema_is_json_and_names_the_keys() {
     }
     let named = ground.call(["schema", "scenario"]).expect(0);
     assert_eq!(named.json(), schema);
-    let report = ground.call(["schema", "report"]).expect(0).json();
-    let kept = include_str!("../../../reports/report.schema.json");
-    assert_eq!(
-        report.to_string(),
-        serde_json::from_str::<serde_json::Value>(kept)
-            .expect("it is JSON")
-            .to_string()
-    );
+    for (of, kept) in [
+        (
+            "report",
+            include_str!("../../../reports/report.schema.json"),
+        ),
+        (
+            "compare",
+            include_str!("../../../reports/compare.schema.json"),
+        ),
+    ] {
+        let said = ground.call(["schema", of]).expect(0).json();
+        assert_eq!(
+            said.to_string(),
+            serde_json::from_str::<serde_json::Value>(kept)
+                .expect("it is JSON")
+                .to_string()
+        );
+    }
     ground.call(["schema", "recording"]).expect(2);
 }
 

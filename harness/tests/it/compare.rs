@@ -59,7 +59,7 @@ fn a_leak_and_its_cure_are_told_in_one_line_and_by_the_exit_code() {
     let first = said.stdout.lines().next().expect("there is one");
     assert!(
         first.starts_with(
-            "B no longer leaks: 4 fewer processes outlive their session (retained 4 -> 0)"
+            "B no longer leaks: 4 fewer processes outlive their session (retained 4 → 0)"
         ),
         "{first}"
     );
@@ -70,7 +70,7 @@ fn a_leak_and_its_cure_are_told_in_one_line_and_by_the_exit_code() {
     let first = said.stdout.lines().next().expect("there is one");
     assert!(
         first.starts_with(
-            "B leaks: 4 more processes outlive their session (retained 0 -> 4) and hold 1.5 GiB"
+            "B leaks: 4 more processes outlive their session (retained 0 → 4) and hold 1.5 GiB"
         ),
         "{first}"
     );

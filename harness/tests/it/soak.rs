@@ -11,6 +11,8 @@ use leak_harness::recording::Recording;
 use leak_harness::report::Report;
 use leak_harness::scenario::{Bin, Verdict};
 use leak_harness::timeline::event::{EventKind, LoadStop};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::end_to_end::{UnderWay, all_end, send};
 use crate::support::{DEADLINE, Ground, Living, Said, wait_for};
@@ -355,13 +357,39 @@ fn a_running_soak_is_reported_from_outside_and_ends_in_order_when_interrupted() 
     );
 }
 
+/// How many bytes of events a recording has.
+fn recorded(ground: &Ground) -> u64 {
+    let folder = ground.path("out/recording");
+    let sizes = segments(ground)
+        .into_iter()
+        .filter_map(|name| fs::metadata(folder.join(name)).ok());
+    sizes.map(|file| file.len()).sum()
+}
+
+/// Waits for a random moment of the next two seconds: until the recording has grown by some part of what it grows by in that time.
+fn random_moment(run: &UnderWay, report: &Report) {
+    // The same moment again, as far as that can be: with the seed that a failure has printed.
+    let seed = std::env::var("LEAK_HARNESS_KILL_SEED").ok();
+    let seed = seed.map_or_else(rand::random::<u64>, |seed| {
+        seed.parse().expect("it is a number")
+    });
+    let before = recorded(&run.ground);
+    let of_two_seconds = before * 2_000 / report.elapsed_ms.max(1);
+    let more = ChaCha8Rng::seed_from_u64(seed).random_range(0..=of_two_seconds);
+    let what = format!("{more} bytes more than {before} (LEAK_HARNESS_KILL_SEED={seed})");
+    eprintln!("killed at {what}");
+    wait_for(&what, DEADLINE, || {
+        (recorded(&run.ground) >= before + more).then_some(())
+    });
+}
+
 /// When a file was last written to.
 fn written(path: &Path) -> SystemTime {
     let metadata = fs::metadata(path).expect("it is there");
     metadata.modified().expect("the file system tells")
 }
 
-/// Kills one process of a soak, and looks at what is left of its recording.
+/// Kills one process of a soak at a random moment, and looks at what is left of its recording.
 fn kill(isolation: &str, victim: impl Fn(&UnderWay, &[Living]) -> ProcessIdentity) {
     let mut run = start(
         Ground::new(),
@@ -375,7 +403,8 @@ fn kill(isolation: &str, victim: impl Fn(&UnderWay, &[Living]) -> ProcessIdentit
             isolation,
         ],
     );
-    checkpoint(&run);
+    let seen = checkpoint(&run);
+    random_moment(&run, &seen);
     let living = run.ground.living();
     let victim = victim(&run, &living);
     let held = living

@@ -447,27 +447,27 @@ fn the_first_line_says_what_came_of_it() {
     says(
         &none,
         &leak(31, 12 << 30),
-        "B leaks: 31 more processes outlive their session (retained 0 -> 31) and hold 12 GiB; 0 of 120 items lost in both",
+        "B leaks: 31 more processes outlive their session (retained 0 → 31) and hold 12 GiB; 0 of 120 items lost in both",
     );
     says(
         &leak(31, 12 << 30),
         &none,
-        "B no longer leaks: 31 fewer processes outlive their session (retained 31 -> 0), 12 GiB less held; 0 of 120 items lost in both",
+        "B no longer leaks: 31 fewer processes outlive their session (retained 31 → 0), 12 GiB less held; 0 of 120 items lost in both",
     );
     says(
         &leak(1, 1 << 30),
         &leak(2, 3 << 30),
-        "B leaks more: 1 more process outlives its session (retained 1 -> 2) and holds 2.0 GiB more; 0 of 120 items lost in both",
+        "B leaks more: 1 more process outlives its session (retained 1 → 2) and holds 2.0 GiB more; 0 of 120 items lost in both",
     );
     says(
         &leak(4, 0),
         &leak(1, 0),
-        "B leaks less: 3 fewer processes outlive their session (retained 4 -> 1); 0 of 120 items lost in both",
+        "B leaks less: 3 fewer processes outlive their session (retained 4 → 1); 0 of 120 items lost in both",
     );
     says(
         &leak(4, 0),
         &sized(leak(4, 0), 20, 60),
-        "B leaks more per session: 0.10 -> 0.20 processes (4 -> 4); 0 of 120 items lost in A, 0 of 60 in B",
+        "B leaks more per session: 0.10 → 0.20 processes (4 → 4); 0 of 120 items lost in A, 0 of 60 in B",
     );
     says(
         &leak(4, 0),
@@ -480,7 +480,7 @@ fn the_first_line_says_what_came_of_it() {
             (Bin::KilledEarly, "primary: x", 2),
             (Bin::Lost, "observation: x", 3),
         ]),
-        "B ends processes before their time: killed early 0 -> 2; loses work: lost 0 of 120 items -> 3 of 120",
+        "B ends processes before their time: killed early 0 → 2; loses work: lost 0 of 120 items → 3 of 120",
     );
     says(
         &run(&[
@@ -488,7 +488,7 @@ fn the_first_line_says_what_came_of_it() {
             (Bin::Lost, "observation: x", 3),
         ]),
         &none,
-        "B no longer ends processes before their time: killed early 2 -> 0; no longer loses work: lost 3 of 120 items -> 0 of 120",
+        "B no longer ends processes before their time: killed early 2 → 0; no longer loses work: lost 3 of 120 items → 0 of 120",
     );
     says(
         &none,
@@ -496,7 +496,7 @@ fn the_first_line_says_what_came_of_it() {
             (Bin::Twin, "session: x", 2),
             (Bin::Refused, "summary: y", 1),
         ]),
-        "B treats work worse: refused 0 -> 1; is worse: twin 0 -> 2; 0 of 120 items lost in both",
+        "B treats work worse: refused 0 → 1; is worse: twin 0 → 2; 0 of 120 items lost in both",
     );
     says(
         &none,
@@ -532,9 +532,9 @@ fn the_literal_failure_is_worse_than_the_literal_pass_in_all_its_ways() {
     assert_eq!(
         words,
         [
-            "retained 0 -> 121: primary `claude` after complete: never signalled, stdin still held open by the worker",
-            "killed_early 0 -> 1: primary `claude` while its session was open: ended by SIGTERM from the worker, with work under way",
-            "lost 0 -> 2: observation: given to a claude that ended before it answered (session ended by complete)",
+            "retained 0 → 121: primary `claude` after complete: never signalled, stdin still held open by the worker",
+            "killed_early 0 → 1: primary `claude` while its session was open: ended by SIGTERM from the worker, with work under way",
+            "lost 0 → 2: observation: given to a claude that ended before it answered (session ended by complete)",
             "peak_children is 121, above 10 (8 in A)",
             "A passes and B fails",
         ]

@@ -3,8 +3,8 @@
 use fake_claude::quantity::Span;
 
 use crate::judge::{GrowthFigure, TimeToReap, witness_name};
-use crate::report::Report;
 use crate::report::sentences::measured;
+use crate::report::{Report, sentences};
 use crate::units;
 
 /// A threshold.
@@ -24,23 +24,31 @@ pub(super) struct Growth<'a> {
     /// Its name.
     pub figure: &'a str,
     /// What is said of it.
-    pub says: String,
+    pub says: &'static str,
     /// Whether it grows.
     pub grows: bool,
     /// Its rise over the load.
     pub rise: String,
     /// Its slope per hour with its bounds.
     pub slope: String,
-    /// The least rise that would be told.
+    /// The smallest rise that would be seen.
     pub detectable: String,
+}
+
+/// Figures that were not judged, for one reason.
+pub(super) struct Unjudged<'a> {
+    /// Their names.
+    pub figures: Vec<&'a str>,
+    /// Why.
+    pub reason: &'a str,
 }
 
 /// Times by their percentiles.
 pub(super) struct Times {
     /// Of what.
     pub what: &'static str,
-    /// Median, 95 %, 99 %, longest.
-    pub spans: [String; 4],
+    /// Median, 95 %, 99 %, longest, each with its name.
+    pub spans: [(&'static str, String); 4],
     /// How many there were.
     pub count: u64,
 }
@@ -78,37 +86,41 @@ pub(super) fn limits(report: &Report) -> Vec<Limit<'_>> {
         .collect()
 }
 
-/// The figures that are watched for growth.
+/// The figures that were judged for growth.
 pub(super) fn growth(report: &Report) -> Vec<Growth<'_>> {
-    report.growth.iter().map(grown).collect()
+    let figures = report.growth.iter();
+    figures.filter(|figure| figure.judged).map(grown).collect()
+}
+
+/// The figures that were not, by the reason why not.
+pub(super) fn unjudged(report: &Report) -> Vec<Unjudged<'_>> {
+    let mut groups: Vec<Unjudged<'_>> = Vec::new();
+    for figure in report.growth.iter().filter(|figure| !figure.judged) {
+        let reason = figure.reason.as_deref().unwrap_or("no reason is known");
+        match groups.iter_mut().find(|group| group.reason == reason) {
+            Some(group) => group.figures.push(&figure.figure),
+            None => groups.push(Unjudged {
+                figures: vec![&figure.figure],
+                reason,
+            }),
+        }
+    }
+    groups
 }
 
 fn grown(figure: &GrowthFigure) -> Growth<'_> {
     let amount = |value: f64| signed(&figure.figure, value);
     Growth {
         figure: &figure.figure,
-        says: match (&figure.reason, figure.judged, figure.grows) {
-            (_, true, true) => "grows".to_owned(),
-            (_, true, false) => "steady".to_owned(),
-            (Some(reason), false, _) => format!("not judged: {reason}"),
-            (None, false, _) => "not judged".to_owned(),
-        },
+        says: if figure.grows { "grows" } else { "steady" },
         grows: figure.grows,
-        rise: if figure.judged {
-            amount(figure.rise)
-        } else {
-            "–".to_owned()
-        },
-        slope: if figure.judged {
-            format!(
-                "{} ({} to {})",
-                amount(figure.slope_per_hour),
-                amount(figure.slope_per_hour_low),
-                amount(figure.slope_per_hour_high)
-            )
-        } else {
-            "–".to_owned()
-        },
+        rise: amount(figure.rise),
+        slope: format!(
+            "{} ({} to {})",
+            amount(figure.slope_per_hour),
+            amount(figure.slope_per_hour_low),
+            amount(figure.slope_per_hour_high)
+        ),
         detectable: figure
             .detectable
             .map_or_else(|| "–".to_owned(), |least| signed(&figure.figure, least)),
@@ -133,8 +145,13 @@ fn signed(figure: &str, value: f64) -> String {
 /// How long processes took to go, and the worker to answer.
 pub(super) fn times(report: &Report) -> Vec<Times> {
     let of = |what, times: &TimeToReap| {
-        let spans = [times.p50, times.p95, times.p99, times.max]
-            .map(|millis| units::span(Span::from_millis(millis)));
+        let spans = [
+            ("Median", times.p50),
+            ("95 %", times.p95),
+            ("99 %", times.p99),
+            ("Longest", times.max),
+        ]
+        .map(|(name, millis)| (name, units::span(Span::from_millis(millis))));
         (times.count > 0).then_some(Times {
             what,
             spans,
@@ -143,13 +160,10 @@ pub(super) fn times(report: &Report) -> Vec<Times> {
     };
     [
         of(
-            "From a session’s end until its process is gone",
+            "Time to reap: from a session’s end until its process is gone",
             &report.time_to_reap_ms,
         ),
-        of(
-            "Until the worker answers an end request",
-            &report.end_answer_ms,
-        ),
+        of("Answer to end requests", &report.end_answer_ms),
     ]
     .into_iter()
     .flatten()
@@ -220,9 +234,23 @@ pub(super) fn place(report: &Report) -> Vec<Fact> {
             span(report.elapsed_ms)
         );
     }
+    if let Some(rss) = overhead.rss_bytes {
+        text += &format!("; its own RSS {}", sentences::course(rss));
+    }
     facts.push(Fact {
         name: "What watching cost",
         text,
     });
+    if let Some(recording) = &report.recording {
+        let mut text = units::bytes(recording.bytes);
+        if let Some(growth) = recording.bytes_per_hour {
+            let hour = sentences::per_hour(report);
+            text += &format!(", {} {hour}", units::bytes(growth));
+        }
+        facts.push(Fact {
+            name: "The recording",
+            text,
+        });
+    }
     facts
 }

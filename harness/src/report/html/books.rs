@@ -196,16 +196,16 @@ pub(super) fn figures(report: &Report) -> Vec<Figure> {
     let reap = &report.time_to_reap_ms;
     figures.push(if reap.count > 0 {
         Figure {
-            label: "Time to go, 95 %",
+            label: "Time to reap, 95 %",
             value: span(reap.p95),
             note: format!("median {}, longest {}", span(reap.p50), span(reap.max)),
             bad: false,
         }
     } else {
         Figure {
-            label: "Time to go",
-            value: "none went".to_owned(),
-            note: "after its session’s end".to_owned(),
+            label: "Time to reap",
+            value: "–".to_owned(),
+            note: "no process went after its session’s end".to_owned(),
             bad: false,
         }
     });
@@ -213,7 +213,10 @@ pub(super) fn figures(report: &Report) -> Vec<Figure> {
         figures.push(Figure {
             label: "Memory full, by RSS",
             value: span(seconds.saturating_mul(1_000)),
-            note: format!("{:.1} leak per hour", report.forecast.per_hour),
+            note: match report.forecast.per_hour {
+                few if few < 10.0 => format!("{few:.1} processes leak in an hour of the worker"),
+                many => format!("{many:.0} processes leak in an hour of the worker"),
+            },
             bad: true,
         });
     }

@@ -106,8 +106,17 @@ pub(super) fn charts(report: &Report, lanes: &Lanes) -> Vec<ChartOf> {
 fn children(report: &Report, lanes: &Lanes) -> ChartOf {
     let points = &report.series;
     let most = points.iter().map(|point| point.children).max();
-    let left = points.last().map_or(0, |point| point.over.all());
+    let left = points.iter().map(|point| point.over.all()).max();
     let in_time = |point: &Point| Some(point.children.saturating_sub(point.over.all()).into());
+    let left = left.unwrap_or(0);
+    let mut says = format!(
+        "{} at most at once",
+        Count(most.unwrap_or(0).into(), "process")
+    );
+    // What ran out of its time after the last sample alone is in no sample.
+    if left > 0 || report.roles.all().leaked() == 0 {
+        says += &format!("; at most {left} at once beyond their time");
+    }
     let mut chart = frame(report.elapsed_ms, Unit::Count, 0)
         .series(stacked(IN_TIME, "var(--working)", points, in_time).mark_line(stops(lanes, true)));
     let mut names = vec![IN_TIME];
@@ -126,10 +135,7 @@ fn children(report: &Report, lanes: &Lanes) -> ChartOf {
     ChartOf {
         id: "chart-children",
         title: "Processes alive",
-        says: format!(
-            "{} at most at once; {left} beyond their time at the last sample",
-            Count(most.unwrap_or(0).into(), "process")
-        ),
+        says,
         unit: Unit::Count,
         whole: Some("alive"),
         option: with_limit(chart, report, "peak_children").legend(
@@ -166,6 +172,14 @@ fn memory(report: &Report, lanes: &Lanes) -> ChartOf {
     }
     if let Some(pss) = figures.peak_pss_bytes {
         says += &format!(", PSS {} at most", units::bytes(pss));
+        if points
+            .iter()
+            .filter(|point| point.pss_bytes.is_some())
+            .count()
+            < 2
+        {
+            says += ", which is read once, at the end";
+        }
     }
     if figures.ballast {
         says += "; RSS counts the shared ballast again for each process, PSS does not";

@@ -38,6 +38,22 @@ impl fmt::Display for Prose<'_> {
     }
 }
 
+/// Text of several lines for the inside of a `<pre>`: the breaks stay, and all else is escaped as everywhere. It escapes its own text,
+/// so templates say `safe` of it.
+pub struct Lines<'a>(pub &'a str);
+
+impl fmt::Display for Lines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, line) in self.0.lines().enumerate() {
+            if place > 0 {
+                f.write_str("\n")?;
+            }
+            f.write_str(&escape::html(line))?;
+        }
+        Ok(())
+    }
+}
+
 /// Data as JSON for the inside of a `<script type="application/json">`. Such an element ends at the first `</script`, whatever that
 /// stands in, so no character that can be part of a tag is left; the two line separators are line breaks to some readers.
 ///
@@ -74,6 +90,13 @@ mod tests {
         ] {
             assert_eq!(Prose(text).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn lines_stay_lines_and_nothing_is_markup() {
+        let text = "a = 1\r\n# </code><script>\n\n\x1b[2J";
+        let shown = "a = 1\n&#35; &lt;/code&gt;&lt;script&gt;\n\n\\x1b[2J";
+        assert_eq!(Lines(text).to_string(), shown);
     }
 
     #[test]

@@ -68,6 +68,43 @@ pub(super) fn groups(report: &Report) -> Vec<Group<'_>> {
         .collect()
 }
 
+/// Rules by which nobody is to blame yet: what they found may still turn out well.
+const DOUBTS: [&str; 3] = ["undecided", "pending", "blind"];
+
+/// What is to be said of the worker at once: how often which rule was broken, and why.
+pub(super) struct Cause<'a> {
+    /// How many findings.
+    pub count: u32,
+    /// The rule, as it is read.
+    pub rule: String,
+    /// Why, or where nobody can say why, whom it concerns.
+    pub why: &'a str,
+}
+
+/// The causes of the findings that speak against the worker and are new, in the order of the findings; those of one rule and cause are
+/// one.
+pub(super) fn causes<'a>(groups: &[Group<'a>]) -> Vec<Cause<'a>> {
+    let mut causes: Vec<Cause<'a>> = Vec::new();
+    let against = |group: &&Group| group.tag.is_none() && !DOUBTS.contains(&group.bin);
+    for group in groups.iter().filter(against) {
+        let why = match group.cause {
+            "" => group.subject,
+            cause => cause,
+        };
+        let known = causes.iter_mut();
+        let same = |cause: &&mut Cause| cause.rule == group.rule && cause.why == why;
+        match known.into_iter().find(same) {
+            Some(cause) => cause.count += group.count,
+            None => causes.push(Cause {
+                count: group.count,
+                rule: group.rule.clone(),
+                why,
+            }),
+        }
+    }
+    causes
+}
+
 fn group(finding: &Finding, open: bool) -> Group<'_> {
     let bin = rule_name(finding.rule);
     let shape = finding.signature.strip_prefix(bin);

@@ -15,14 +15,15 @@ use std::fmt;
 
 use askama::Template;
 
-use super::{Report, sentences};
+use super::{Report, markdown, sentences};
 use crate::judge::lanes::Lanes;
+use crate::scenario::Verdict;
 
-use basis::{Fact, Growth, Limit, Times, Watcher};
+use basis::{Fact, Growth, Limit, Times, Unjudged, Watcher};
 use books::{Book, Figure, RoleRow};
 use charts::ChartOf;
-use embed::Prose;
-use findings::Group;
+use embed::{Lines, Prose};
+use findings::{Cause, Group};
 
 /// How pages look: colours for light, dark and paper as custom properties, and the parts that pages share.
 pub const STYLE: &str = include_str!("style.css");
@@ -32,6 +33,9 @@ pub const CHART_LIBRARY: &str = include_str!(concat!(env!("OUT_DIR"), "/echarts.
 pub const CHART_LIBRARY_VERSION: &str = env!("ECHARTS_VERSION");
 /// Draws the charts that `<script type="application/json" id="charts-data">` describes.
 pub const CHART_SCRIPT: &str = include_str!("page.js");
+
+/// How many causes stand below the verdict; all are with the findings.
+const CAUSES: usize = 3;
 
 /// Why a page cannot be written.
 #[derive(Debug)]
@@ -70,6 +74,9 @@ impl From<askama::Error> for HtmlError {
 struct Page<'a> {
     report: &'a Report,
     headline: Headline,
+    tone: &'static str,
+    causes: Vec<Cause<'a>>,
+    more_causes: usize,
     run_line: String,
     figures: Vec<Figure>,
     books: Vec<Book>,
@@ -79,10 +86,16 @@ struct Page<'a> {
     groups: Vec<Group<'a>>,
     limits: Vec<Limit<'a>>,
     growth: Vec<Growth<'a>>,
+    unjudged: Vec<Unjudged<'a>>,
+    slope: String,
     times: Vec<Times>,
     watchers: Vec<Watcher<'a>>,
     place: Vec<Fact>,
     memory: String,
+    made: Vec<(&'static str, String)>,
+    preface: String,
+    again: String,
+    other_books: Vec<(&'static str, String)>,
     style: &'static str,
     library: &'static str,
     library_version: &'static str,
@@ -95,10 +108,12 @@ struct Page<'a> {
 
 /// The verdict in one sentence, parted so that its first words can be set apart.
 struct Headline {
+    /// Whose colour and sign it has.
+    tone: &'static str,
     /// `Fail`.
-    verdict: &'static str,
-    /// `as expected`.
-    expected: &'static str,
+    short: &'static str,
+    /// `Fail, as expected`.
+    words: String,
     /// What the verdict rests on, as a sentence.
     facts: String,
 }
@@ -107,18 +122,49 @@ impl Headline {
     fn of(report: &Report) -> Self {
         let sentence = sentences::headline(report);
         let (_, facts) = sentence.split_once(": ").unwrap_or(("", &sentence));
-        let mut letters = facts.chars();
-        let first = letters.next().map(|first| first.to_uppercase().to_string());
+        let expected = if report.as_expected {
+            "as expected"
+        } else {
+            "not as expected"
+        };
+        let verdict = sentences::capital(report.verdict);
+        let (tone, short, words, facts) = match (report.checkpoint, report.verdict) {
+            // What a run that goes on was expected to come to is not to be asked yet.
+            (true, Verdict::Fail) => (
+                "fail",
+                "Fail so far",
+                "Fail so far, and the run goes on".to_owned(),
+                facts.strip_prefix("fail, ").unwrap_or(facts),
+            ),
+            (true, Verdict::Pass | Verdict::Inconclusive) => (
+                "so_far",
+                "So far",
+                "So far, and the run goes on".to_owned(),
+                facts,
+            ),
+            (false, Verdict::Pass) => ("pass", verdict, format!("{verdict}, {expected}"), facts),
+            (false, Verdict::Fail) => ("fail", verdict, format!("{verdict}, {expected}"), facts),
+            (false, Verdict::Inconclusive) => (
+                "inconclusive",
+                verdict,
+                format!("{verdict}, {expected}"),
+                facts,
+            ),
+        };
         Self {
-            verdict: sentences::capital(report.verdict),
-            expected: if report.as_expected {
-                "as expected"
-            } else {
-                "not as expected"
-            },
-            facts: first.unwrap_or_default() + letters.as_str(),
+            tone,
+            short,
+            words,
+            facts: with_capital(facts),
         }
     }
+}
+
+/// A sentence that begins with a capital letter.
+pub(crate) fn with_capital(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }
 
 /// The report as a page.
@@ -129,22 +175,36 @@ impl Headline {
 pub fn render(report: &Report, lanes: &Lanes) -> Result<String, HtmlError> {
     let charts = charts::charts(report, lanes);
     let (roles, role_rows) = books::by_role(report);
+    let headline = Headline::of(report);
+    let groups = findings::groups(report);
+    let mut causes = findings::causes(&groups);
+    let more_causes = causes.len().saturating_sub(CAUSES);
+    causes.truncate(CAUSES);
     Ok(Page {
         report,
-        headline: Headline::of(report),
+        tone: headline.tone,
+        headline,
+        causes,
+        more_causes,
         run_line: sentences::run_line(report),
         figures: books::figures(report),
         books: books::books(report),
         roles,
         role_rows,
         charts: &charts,
-        groups: findings::groups(report),
+        groups,
         limits: basis::limits(report),
         growth: basis::growth(report),
+        unjudged: basis::unjudged(report),
+        slope: format!("Slope {}", sentences::per_hour(report)),
         times: basis::times(report),
         watchers: basis::watchers(report),
         place: basis::place(report),
         memory: sentences::memory(report),
+        made: sentences::made(report),
+        preface: sentences::preface(&report.made.scenario),
+        again: markdown::from_nothing(report).join("\n"),
+        other_books: sentences::process_books(report).split_off(1),
         style: STYLE,
         library: CHART_LIBRARY,
         library_version: CHART_LIBRARY_VERSION,

@@ -41,21 +41,37 @@
     return made;
   }
 
-  // What the tip says of one moment.
-  function tip(chart, found) {
+  // What a curve comes to at a moment: what it was last found to be, and nothing before its first value and after its last.
+  function valueAt(points, moment) {
+    let [low, high] = [0, points.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (points[middle][0] <= moment) low = middle + 1;
+      else high = middle;
+    }
+    if (low === 0 || (low === points.length && points[low - 1][0] < moment)) return null;
+    const value = points[low - 1][1];
+    return typeof value === "number" ? value : null;
+  }
+
+  // What the tip says of one moment. Curves of two runs share none, so that each is asked what it was then.
+  function tip(chart, moment, hidden) {
     const box = element("div", "tip");
-    const shown = found.filter((one) => one.seriesName !== "limit" && typeof one.value[1] === "number");
+    const shown = chart.option.series
+      .filter((one) => one.name !== "limit" && !hidden(one.name))
+      .map((one) => ({ name: one.name, colour: one.itemStyle.color, value: valueAt(one.data, moment) }))
+      .filter((one) => one.value !== null);
     if (shown.length === 0) return box;
-    box.append(element("p", "moment", span(shown[0].value[0], true)));
+    box.append(element("p", "moment", span(moment, true)));
     for (const one of shown) {
       const row = element("p", "value");
       const swatch = element("i", "swatch");
-      swatch.style.background = one.color;
-      row.append(swatch, element("span", "name", one.seriesName), element("b", "", written[chart.unit](one.value[1])));
+      swatch.style.background = one.colour;
+      row.append(swatch, element("span", "name", one.name), element("b", "", written[chart.unit](one.value)));
       box.append(row);
     }
     if (chart.whole && shown.length > 1) {
-      const sum = shown.reduce((sum, one) => sum + one.value[1], 0);
+      const sum = shown.reduce((sum, one) => sum + one.value, 0);
       const row = element("p", "value whole");
       row.append(element("i", "swatch none"), element("span", "name", chart.whole), element("b", "", written[chart.unit](sum)));
       box.append(row);
@@ -64,15 +80,16 @@
   }
 
   // What JSON cannot hold, or the types of the options lack: functions, and how the zoom is used.
-  function completed(chart, last) {
+  function completed(chart, last, drawn) {
     const option = chart.option;
+    const hidden = (name) => drawn.getOption().legend?.[0]?.selected?.[name] === false;
     option.useUTC = true; // The moments of a run are no times of day.
     option.textStyle = { fontFamily: "system-ui, sans-serif" };
     option.aria = { enabled: false }; // The page's own words describe the chart.
     option.xAxis.axisLabel.formatter = (millis) => span(millis, false);
     Object.assign(option.xAxis.axisLabel, { hideOverlap: true, alignMaxLabel: "right" });
     option.yAxis.axisLabel.formatter = writtenOnAxis[chart.unit];
-    option.tooltip.formatter = (found) => tip(chart, found);
+    option.tooltip.formatter = (found) => tip(chart, found[0].axisValue, hidden);
     option.tooltip.confine = true;
     option.tooltip.transitionDuration = 0;
     option.tooltip.className = "tip-frame";
@@ -99,10 +116,14 @@
     return option;
   }
 
+  // Marks of time that a narrow chart has no room for would be left out one here and one there.
+  const fewer = (width) => ({ xAxis: { splitNumber: Math.max(2, Math.min(6, Math.floor(width / 90))) } });
+
   const plots = described.map((chart) => [chart, document.getElementById(chart.id)]).filter(([, place]) => place);
   const charts = plots.map(([chart, place], number) => {
     const drawn = echarts.init(place, null, { renderer: "svg" });
-    drawn.setOption(completed(chart, number === plots.length - 1));
+    drawn.setOption(completed(chart, number === plots.length - 1, drawn));
+    drawn.setOption(fewer(place.clientWidth));
     return drawn;
   });
   if (charts.length > 0) echarts.connect(charts);
@@ -120,6 +141,7 @@
       if (now === width || now === 0 || matchMedia("print").matches) return;
       width = now;
       for (const chart of charts) {
+        chart.setOption(fewer(now));
         chart.resize();
         scalable(chart);
       }

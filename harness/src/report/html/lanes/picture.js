@@ -100,6 +100,11 @@ class Picture {
     return HEAD + this.tops[row] - this.scroll;
   }
 
+  /** The lanes of which more than an edge is in view. */
+  visible() {
+    return this.rows.filter((_, row) => this.y(row + 1) > HEAD + 4 && this.y(row) < this.height - 4);
+  }
+
   /** Whether a place is on the overview. */
   isOnMap(x) {
     return this.map > 0 && x > this.right + 10;
@@ -360,7 +365,7 @@ class Picture {
     if (bars.died[bar] !== null && last - bars.died[bar] > 0) this.hatch(this.x(bars.died[bar]), box.y, this.x(last));
     const middle = box.y + BAR / 2;
     if (isThere(this.data, bar)) this.mark("there", box.x + box.width + 5, middle, kind === "over" ? colours.over : colours.muted, 2);
-    else if (kind === "killed") this.mark("kill", box.x + box.width, middle, colours.killed, 2.5);
+    else if (kind === "killed" && this.hasRoom(lane)) this.mark("kill", box.x + box.width, middle, colours.killed, 2.5);
     this.marksOf(lane, bar, middle);
   }
 
@@ -385,8 +390,15 @@ class Picture {
 
   marksOf(lane, bar, y) {
     const { bars, marks } = this.data;
-    if (bars.eof[bar] !== null && this.hasRoom(lane)) this.mark("eof", this.x(bars.eof[bar]), y, this.colours.ink);
+    const room = this.hasRoom(lane);
+    if (bars.eof[bar] !== null && room) this.mark("eof", this.x(bars.eof[bar]), y, this.colours.ink);
     for (let mark = bars.marks[bar]; mark < bars.marks[bar + 1]; mark += 1) {
+      if (!room) {
+        // A shape would hide the bar that it belongs to.
+        this.context.fillStyle = marks.ours[mark] ? this.colours.muted : this.colours.ink;
+        this.context.fillRect(Math.round(this.x(marks.at[mark])), y - BAR / 2, 1, BAR);
+        continue;
+      }
       const shape = marks.signal[mark] === SIGKILL ? "kill" : marks.ignored[mark] ? "ignored" : "signal";
       this.mark(shape, this.x(marks.at[mark]), y, marks.ours[mark] ? this.colours.muted : this.colours.ink, shape === "kill" ? 2 : 1.5);
     }

@@ -115,6 +115,11 @@ function legend(data) {
     item.append(image, words);
     list.append(item);
   };
+  if (data.bars.fate.some((fate) => data.fates[fate].kind === "over")) {
+    const past = element("li");
+    past.append(element("b", "lanes-is-over", "+1 s"), "by how long it outlives its session, grace included");
+    list.append(past);
+  }
   shape("open", "session opens");
   shape("end", "session ends");
   if (data.bars.eof.some((at) => at !== null)) shape("eof", "end of its stdin");

@@ -57,7 +57,10 @@ class View {
     this.reset = element("button", "lanes-reset", "Whole time");
     this.reset.type = "button";
     this.reset.hidden = true;
-    tools.append(group, label, this.reset);
+    this.fit = element("button", "lanes-fit", "Fit to these rows");
+    this.fit.type = "button";
+    this.fit.title = "Shows the time of the rows that are in view";
+    tools.append(group, label, this.fit, this.reset);
     this.count = element("p", "lanes-count");
     this.heard = element("p", "lanes-heard");
     this.heard.setAttribute("aria-live", "polite");
@@ -87,6 +90,7 @@ class View {
   listen() {
     this.order.addEventListener("change", () => this.arrange());
     this.reset.addEventListener("click", () => this.zoom(0, this.data.end));
+    this.fit.addEventListener("click", () => this.fitRows());
     this.scroller.addEventListener("scroll", () => {
       this.hideTooltip();
       this.ask();
@@ -212,6 +216,25 @@ class View {
     this.reset.hidden = shown >= end;
     this.hideTooltip();
     this.ask();
+  }
+
+  /** Shows the time in which the rows that are in view have their course, for a long run makes smudges of short ones. */
+  fitRows() {
+    this.draw();
+    let [from, to] = [Infinity, -Infinity];
+    for (const lane of this.picture.visible()) {
+      const { bars } = this.data;
+      const moments = [lane.opened, lane.ended];
+      for (let bar = lane.first; bar < lane.first + lane.count; bar += 1) moments.push(bars.first[bar], lastOf(this.data, bar));
+      for (const moment of moments) {
+        if (moment === null) continue;
+        from = Math.min(from, moment);
+        to = Math.max(to, moment);
+      }
+    }
+    if (from > to) return;
+    const margin = Math.max(LEAST_SPAN, (to - from) * 0.03);
+    this.zoom(from - margin, to + margin);
   }
 
   zoomAt(x, factor) {
