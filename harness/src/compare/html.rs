@@ -3,7 +3,7 @@
 
 use askama::Template;
 use charming::Chart;
-use charming::element::{LineStyle, LineStyleType};
+use charming::element::{ItemStyle, LineStyle, LineStyleType};
 
 use super::words::{self, Line};
 use super::{Comparison, Outcome};
@@ -221,7 +221,12 @@ fn both(a: &Report, b: &Report, unit: Unit, of: fn(&Point) -> Option<u64>) -> Ch
     let points = a.series.iter().chain(&b.series);
     let most = points.filter_map(of).max().unwrap_or(0);
     frame(a.elapsed_ms.max(b.elapsed_ms), unit, most)
-        .legend(legend())
+        // Without the dot that would stand for symbols; the lines have none.
+        .legend(
+            legend()
+                .item_width(24)
+                .item_style(ItemStyle::new().opacity(0)),
+        )
         .series(curve(
             "A (dashed)",
             "var(--side-a)",

@@ -114,8 +114,10 @@ fn children(report: &Report, lanes: &Lanes) -> ChartOf {
         Count(most.unwrap_or(0).into(), "process")
     );
     // What ran out of its time after the last sample alone is in no sample.
-    if left > 0 || report.roles.all().leaked() == 0 {
+    if left > 0 {
         says += &format!("; at most {left} at once beyond their time");
+    } else if report.roles.all().leaked() == 0 {
+        says += "; none beyond its time";
     }
     let mut chart = frame(report.elapsed_ms, Unit::Count, 0)
         .series(stacked(IN_TIME, "var(--working)", points, in_time).mark_line(stops(lanes, true)));
