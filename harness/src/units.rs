@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// How an amount that was measured again and again went over a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Course {
+pub struct Drift {
     /// The first one.
     pub first: u64,
     /// The last one.
@@ -18,8 +18,8 @@ pub struct Course {
     pub max: u64,
 }
 
-impl Course {
-    /// The course that is known once this amount was measured too.
+impl Drift {
+    /// What is known once this amount was measured too.
     pub fn with(known: Option<Self>, amount: u64) -> Self {
         Self {
             first: known.map_or(amount, |known| known.first),

@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::Course;
+use crate::units::Drift;
 
 /// The format's version: a larger major one cannot be read by an older program.
 pub const MAJOR: u32 = 1;
@@ -99,5 +99,5 @@ pub struct Overhead {
     pub cpu_ms: u64,
     /// RSS of the inner process at the samples, in bytes, where that could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rss_bytes: Option<Course>,
+    pub rss_bytes: Option<Drift>,
 }

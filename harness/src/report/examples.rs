@@ -114,7 +114,7 @@ pub(crate) fn passing() -> Report {
             ticks: 62,
             late_ticks: 1,
             lost_ticks: 0,
-            rss_bytes: Some(Course {
+            rss_bytes: Some(Drift {
                 first: 14 << 20,
                 last: 15 << 20,
                 max: 16 << 20,

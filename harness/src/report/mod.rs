@@ -27,7 +27,7 @@ use crate::judge::{
 };
 use crate::scenario::{Counts, Verdict};
 use crate::timeline::event::{Isolation, LoadStop, Source};
-use crate::units::Course;
+use crate::units::Drift;
 
 use story::Story;
 
@@ -56,7 +56,7 @@ pub struct RunIdentity {
     /// The CPU time that the harness itself used, in milliseconds, where that was measured.
     pub cpu_ms: Option<u64>,
     /// RSS of the harness itself over the run, in bytes, where that was measured.
-    pub rss_bytes: Option<Course>,
+    pub rss_bytes: Option<Drift>,
     /// What was run on what, and how to have it again.
     pub made: Made,
     /// The scenario's file, where it was given by a path relative to where the run was started.
@@ -242,7 +242,7 @@ pub struct Overhead {
     pub lost_ticks: u32,
     /// RSS of the harness itself at its samples, in bytes, where that was measured: what watches must not grow with what it watches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rss_bytes: Option<Course>,
+    pub rss_bytes: Option<Drift>,
 }
 
 /// How much space a recording takes.

@@ -8,7 +8,7 @@ use crate::judge::finding::{Finding, rule_name};
 use crate::judge::{TimeToReap, witness_name};
 use crate::scenario::{Bin, Verdict};
 use crate::timeline::event::LoadStop;
-use crate::units::{self, Count, Course};
+use crate::units::{self, Count, Drift};
 
 /// How many sessions are named with each finding; the others are in `report.json`.
 const SESSIONS: usize = 3;
@@ -442,13 +442,13 @@ pub(super) fn watching(report: &Report) -> String {
         );
     }
     if let Some(rss) = overhead.rss_bytes {
-        text += &format!(", its own RSS {}", course(rss));
+        text += &format!(", its own RSS {}", drift(rss));
     }
     text
 }
 
 /// How an amount of memory went over a run.
-pub(super) fn course(bytes: Course) -> String {
+pub(super) fn drift(bytes: Drift) -> String {
     format!(
         "{} first, {} last, {} at most",
         units::bytes(bytes.first),

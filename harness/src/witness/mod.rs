@@ -44,7 +44,7 @@ use tokio::task::JoinHandle;
 use crate::emitter::Emitter;
 use crate::platform::{self, Exit, HostPids};
 use crate::process::ProcessIdentity;
-use crate::units::Course;
+use crate::units::Drift;
 
 pub use ending::Cleaning;
 pub use error::{WitnessError, allowed_files, check_files, required_files};
@@ -64,7 +64,7 @@ pub struct Overhead {
     /// Samples taken.
     pub ticks: u64,
     /// The RSS of the inner process at the samples, in bytes, where that can be read.
-    pub rss_bytes: Option<Course>,
+    pub rss_bytes: Option<Drift>,
 }
 
 /// The witnesses of a run. Dropping them ends their tasks and the control connections, which ends every fake.

@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::platform::{self, Endings, Exit, HostPids, ShortName, Stat, Watched};
 use crate::process::{ProcessIdentity, ProcessRow, ProcessState};
 use crate::timeline::event::{EventKind, Isolation, Source, WorkerResources};
-use crate::units::RunTime;
+use crate::units::{Drift, RunTime};
 
 /// How many ancestors are asked before a process counts as a stranger.
 const ANCESTORS: usize = 64;
@@ -133,7 +133,7 @@ pub(super) struct Roll {
     /// How many samples were taken.
     pub(super) ticks: u64,
     /// The RSS of this process at the samples, in bytes.
-    pub(super) own_rss_bytes: Option<Course>,
+    pub(super) own_rss_bytes: Option<Drift>,
     /// What is known of the worker's open files.
     open_files: open_files::OpenFiles,
     view: View,

@@ -8,7 +8,7 @@ use fake_claude::quantity::Span;
 use super::Witnesses;
 use crate::platform::{self, Pids};
 use crate::timeline::event::{EventKind, Source};
-use crate::units::{Course, RunTime};
+use crate::units::{Drift, RunTime};
 
 /// A shorter tick would be nothing but sampling.
 const SHORTEST_TICK: Span = Span::from_millis(1);
@@ -65,7 +65,7 @@ impl Witnesses {
             let mut roll = self.shared.roll.borrow_mut();
             roll.ticks += 1;
             if let Some(bytes) = platform::resident_bytes() {
-                roll.own_rss_bytes = Some(Course::with(roll.own_rss_bytes, bytes));
+                roll.own_rss_bytes = Some(Drift::with(roll.own_rss_bytes, bytes));
             }
             let at = self.shared.now();
             let event = match self.pass(&mut roll) {

@@ -235,7 +235,7 @@ pub(super) fn place(report: &Report) -> Vec<Fact> {
         );
     }
     if let Some(rss) = overhead.rss_bytes {
-        text += &format!("; its own RSS {}", sentences::course(rss));
+        text += &format!("; its own RSS {}", sentences::drift(rss));
     }
     facts.push(Fact {
         name: "What watching cost",
