@@ -46,7 +46,7 @@ const MAY_USE: [(&str, &[&str], &str); 28] = [
     ),
     (
         "recording",
-        &["timeline"],
+        &["timeline", "units"],
         "files only; it knows no judge and no report",
     ),
     (
@@ -81,7 +81,9 @@ const MAY_USE: [(&str, &[&str], &str); 28] = [
     ),
     (
         "driver",
-        &["worker", "units", "scenario", "timeline", "emitter"],
+        &[
+            "worker", "units", "scenario", "timeline", "clock", "emitter",
+        ],
         "it plays the users and never judges",
     ),
     (
