@@ -6,18 +6,14 @@
 use super::words::{self, Line, Lines, Tone};
 use super::{Comparison, Outcome};
 use crate::report::escape::plain;
-use crate::report::terminal::{Style, broken, columns, cut, topmost};
+use crate::report::terminal::{Amount, Style, broken, columns, cut, fitted};
 
 /// How wide the names of tables and notes are.
 const NAMES: usize = 12;
-/// The narrowest screen that is laid out for.
-const NARROWEST: usize = 60;
 /// The least columns of a figure's name.
 const LEAST_NAME: usize = 12;
 /// The least columns of a figure.
 const LEAST_FIGURE: usize = 8;
-/// How many lines of a small screen the headline may take.
-const HEADLINE: usize = 3;
 
 /// How much of a comparison is said.
 #[derive(Clone, Copy)]
@@ -32,8 +28,7 @@ struct Detail {
     figures: usize,
 }
 
-impl Detail {
-    /// All that is ever shown.
+impl Amount for Detail {
     const ALL: Self = Self {
         lines: usize::MAX,
         listed: usize::MAX,
@@ -41,7 +36,6 @@ impl Detail {
         figures: usize::MAX,
     };
 
-    /// What must be said.
     const LEAST: Self = Self {
         lines: 1,
         listed: 1,
@@ -49,8 +43,7 @@ impl Detail {
         figures: 0,
     };
 
-    /// What is worth more room, the most worthy first; each is left out where it does not fit.
-    const MORE: [fn(&mut Self); 11] = [
+    const MORE: &'static [fn(&mut Self)] = &[
         |detail| detail.findings = 3,
         |detail| detail.figures = 4,
         |detail| detail.listed = 2,
@@ -67,30 +60,7 @@ impl Detail {
 
 /// The comparison: what came of it, why it may not be comparable, the findings, the figures; no higher than the screen.
 pub fn render(comparison: &Comparison, style: Style) -> String {
-    let style = Style {
-        width: style.width.max(NARROWEST),
-        ..style
-    };
-    let Some(height) = style.height else {
-        return drawn(comparison, style, Detail::ALL);
-    };
-    let drawn = |detail| drawn(comparison, style, detail);
-    let fits = |text: &str| text.lines().count() <= height;
-    let all = drawn(Detail::ALL);
-    if fits(&all) {
-        return all;
-    }
-    let mut detail = Detail::LEAST;
-    let mut text = drawn(detail);
-    for more in Detail::MORE {
-        let mut with = detail;
-        more(&mut with);
-        let longer = drawn(with);
-        if fits(&longer) {
-            (detail, text) = (with, longer);
-        }
-    }
-    topmost(&text, height)
+    fitted(style, |style, detail| drawn(comparison, style, detail))
 }
 
 fn drawn(comparison: &Comparison, style: Style, detail: Detail) -> String {
@@ -99,7 +69,12 @@ fn drawn(comparison: &Comparison, style: Style, detail: Detail) -> String {
         style,
         detail,
     };
-    out.headline(comparison);
+    let tone = match comparison.outcome {
+        Outcome::Regression => "1;31",
+        Outcome::Undecided => "1;33",
+        Outcome::NoRegression => "1;32",
+    };
+    out.line(&style.headline(&comparison.headline, tone, &[':', ';']));
     out.noted("A", &words::side(&comparison.a));
     out.noted("B", &words::side(&comparison.b));
     out.listed("in doubt", &comparison.doubts);
@@ -138,23 +113,6 @@ impl Screen {
             Tone::Worse => self.style.painted(text, "31"),
             Tone::Neutral => text.to_owned(),
         }
-    }
-
-    /// What came of it: one line, however long, where a script may want it with `head -1`.
-    fn headline(&mut self, comparison: &Comparison) {
-        let tone = match comparison.outcome {
-            Outcome::Regression => "1;31",
-            Outcome::Undecided => "1;33",
-            Outcome::NoRegression => "1;32",
-        };
-        let safe = plain(&comparison.headline);
-        let shown = match self.style.height {
-            Some(_) => broken(&safe, self.style.width, HEADLINE).join("\n"),
-            None => safe,
-        };
-        let (first, rest) = shown.split_at(shown.find([':', ';']).unwrap_or(shown.len()));
-        let painted = self.style.painted(first, tone);
-        self.line(&format!("{painted}{rest}"));
     }
 
     /// A name and what there is to say about it, in lines that fit.

@@ -6,9 +6,11 @@
 mod detail;
 mod lines;
 mod processes;
+mod room;
 
 pub use lines::wrap;
 pub(crate) use lines::{broken, columns, cut};
+pub(crate) use room::{Amount, fitted};
 
 use super::escape::plain;
 use super::{Report, sentences};
@@ -17,12 +19,8 @@ use crate::judge::finding::Finding;
 use crate::scenario::Verdict;
 use detail::{Detail, Watching};
 
-/// The narrowest screen that is laid out for.
-const NARROWEST: usize = 60;
 /// How far what belongs to a name is indented.
 const INDENT: usize = 12;
-/// How many lines of a small screen the verdict may take.
-const HEADLINE: usize = 3;
 
 /// How to draw.
 #[derive(Debug, Clone, Copy)]
@@ -58,35 +56,7 @@ impl Default for Style {
 
 /// The report: the verdict first, then the books, what was found, and what it rests on; no higher than the screen.
 pub fn render(report: &Report, style: Style) -> String {
-    let style = Style {
-        width: style.width.max(NARROWEST),
-        ..style
-    };
-    let Some(height) = style.height else {
-        return drawn(report, style, Detail::ALL);
-    };
-    let drawn = |detail| drawn(report, style, detail);
-    let fits = |text: &str| text.lines().count() <= height;
-    let all = drawn(Detail::ALL);
-    if fits(&all) {
-        return all;
-    }
-    let mut detail = Detail::LEAST;
-    let mut text = drawn(detail);
-    for more in Detail::MORE {
-        let mut with = detail;
-        more(&mut with);
-        let longer = drawn(with);
-        if fits(&longer) {
-            (detail, text) = (with, longer);
-        }
-    }
-    topmost(&text, height)
-}
-
-/// The first lines of a text.
-pub(crate) fn topmost(text: &str, height: usize) -> String {
-    text.split_inclusive('\n').take(height).collect()
+    fitted(style, |style, detail| drawn(report, style, detail))
 }
 
 fn drawn(report: &Report, style: Style, detail: Detail) -> String {
@@ -100,7 +70,8 @@ fn drawn(report: &Report, style: Style, detail: Detail) -> String {
         Verdict::Inconclusive => "33",
         Verdict::Fail => "31",
     };
-    out.headline(&sentences::headline(report), colour);
+    let verdict = sentences::headline(report);
+    out.line(&style.headline(&verdict, &format!("1;{colour}"), &[':']));
     out.wrapped("", &sentences::run_line(report));
     out.gap();
 
@@ -186,18 +157,6 @@ impl Screen {
     fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
-    }
-
-    /// The first sentence, its verdict painted: one line, however long, where a script may want it with `head -1`.
-    fn headline(&mut self, sentence: &str, colour: &str) {
-        let safe = plain(sentence);
-        let shown = match self.style.height {
-            Some(_) => broken(&safe, self.style.width, HEADLINE).join("\n"),
-            None => safe,
-        };
-        let (verdict, rest) = shown.split_at(shown.find(':').unwrap_or(shown.len()));
-        let painted = self.style.painted(verdict, &format!("1;{colour}"));
-        self.line(&format!("{painted}{rest}"));
     }
 
     /// A name and what there is to say about it, broken into lines that fit, later lines indented.

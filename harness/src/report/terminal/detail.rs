@@ -1,5 +1,7 @@
 //! How much of a report is said.
 
+use super::Amount;
+
 /// How many lines and entries of each kind are shown.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Detail {
@@ -34,9 +36,8 @@ pub(super) enum Watching {
     Always,
 }
 
-impl Detail {
-    /// All that is ever shown.
-    pub const ALL: Self = Self {
+impl Amount for Detail {
+    const ALL: Self = Self {
         lines: usize::MAX,
         signature: usize::MAX,
         findings: 6,
@@ -48,8 +49,7 @@ impl Detail {
         gaps: true,
     };
 
-    /// What must be said.
-    pub const LEAST: Self = Self {
+    const LEAST: Self = Self {
         lines: 1,
         signature: 1,
         findings: 2,
@@ -61,8 +61,7 @@ impl Detail {
         gaps: false,
     };
 
-    /// What is worth more room, the most worthy first; each is left out where it does not fit.
-    pub const MORE: [fn(&mut Self); 14] = [
+    const MORE: &'static [fn(&mut Self)] = &[
         |detail| detail.findings = 4,
         |detail| detail.signature = 2,
         |detail| detail.proven = 1,

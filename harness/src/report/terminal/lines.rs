@@ -2,7 +2,7 @@
 
 use ratatui::text::Span;
 
-use super::NARROWEST;
+use super::room::NARROWEST;
 use crate::report::escape::plain;
 
 /// How many columns of a terminal a text takes: letters of some scripts take two, and some marks none.
